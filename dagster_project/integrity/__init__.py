@@ -1,0 +1,1 @@
+"""Integrity: canonical JSON, digests, encryption of bodies and the key ring. No I/O, no clock."""
