@@ -53,7 +53,8 @@ class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What happens with the source fields it covers (``type#/pointer``).
 
-    `slot` is where a hold of these fields shows; `audience` is who may open the annex; `template` is the
+    `slot` is where a hold of these fields shows: for a rendered field the slot `other` unless named, for an
+    annex no slot unless named. `audience` is who may open the annex; `template` is the
     statement that the fields make once they may be shown. `trusted` declares that a rendered text comes from a
     controlled list and needs no leak scan while rendering; the release check does not take the profile's word
     for it.
@@ -62,7 +63,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     covers: tuple[str, ...]
     action: Action
-    slot: str = "other"
+    slot: str | None = None
     audience: str | None = None
     template: str | None = None
     trusted: bool = False

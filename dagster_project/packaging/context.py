@@ -1,0 +1,183 @@
+"""Everything that rendering one bridge's package may read, indexed once.
+
+Belongs here: the read-only context that drafting, transformations and holds share, and the facts of the bridge
+(its contract and entitlement). No decision about a field is made here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from dagster_project.clock import parse_instant
+from dagster_project.integrity.digests import digest_of, opaque_code
+from dagster_project.packaging.profile import Profile, Rule, profile_document, rule_digest, winning_rules
+from dagster_project.packaging.snapshot import RejectedInput, Snapshot
+from dagster_project.scanning.deny_list import DenyList, deny_list_of
+from dagster_project.sources.conflicts import Conflict
+from dagster_project.sources.record import Record, RecordReference, reference_to
+from dagster_project.sources.source_fields import value_at
+
+EVERY_INCIDENT = "*"
+# The rule id of what the profile says as a whole: names, labels, the fixed set of slots.
+WHOLE_PROFILE = "profile"
+
+
+class ProfileTables:
+    """A profile with its lookups built once; shared by every rendering under that profile."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.document: dict[str, Any] = profile_document(profile)
+        self.rules: Mapping[str, Rule] = winning_rules(profile)
+        self.rules_by_id = {rule.id: rule for rule in profile.rules}
+        self.capability_by_component = {
+            component: capability
+            for capability, entry in profile.capabilities.items()
+            for component in entry.components
+        }
+        self.bucket_by_region = {
+            region: bucket for bucket, entry in profile.region_buckets.items() for region in entry.regions
+        }
+        self.digest = digest_of(self.document)
+        self._rule_digests: dict[tuple[str, str], str] = {}
+
+    def digest_of_rule(self, rule_id: str, transformation: str) -> str:
+        """Return the digest of a rule as `transformation` applies it; of `profile`, the whole profile's."""
+        if rule_id == WHOLE_PROFILE:
+            return self.digest
+        key = (rule_id, transformation)
+        if key not in self._rule_digests:
+            rule = self.rules_by_id[rule_id]
+            self._rule_digests[key] = rule_digest(self.profile, rule, transformation)
+        return self._rule_digests[key]
+
+
+@dataclass(frozen=True)
+class BridgeFacts:
+    """A bridge's contract and the entitlements of its account, as the snapshot holds them."""
+
+    bridge: str
+    account: str
+    contract: Record
+    entitlements: tuple[Record, ...]
+
+
+def bridges_of(snapshot: Snapshot) -> tuple[BridgeFacts, ...]:
+    """Return the customer bridges of this incident by name: those that a contract opens for it.
+
+    Where two contracts name one bridge the first by (source, recordid) counts; the other is a contradiction that
+    the contract's own system must resolve, and `contracts_naming` shows both.
+    """
+    found: dict[str, BridgeFacts] = {}
+    for contract in snapshot.heads:
+        if contract.type != "contract":
+            continue
+        account = contract.data["account"]
+        entitlements = tuple(
+            one for one in snapshot.heads if one.type == "entitlement" and one.data["account"] == account
+        )
+        for bridge, entry in contract.data["bridges"].items():
+            if EVERY_INCIDENT in entry["incidents"] or snapshot.incident in entry["incidents"]:
+                found.setdefault(bridge, BridgeFacts(bridge, account, contract, entitlements))
+    return tuple(found[bridge] for bridge in sorted(found))
+
+
+def is_in_force(record: Record, instant: datetime) -> bool:
+    """Tell whether a record with validity dates is valid at `instant` (from inclusive, until exclusive)."""
+    valid_from, valid_until = record.data["valid_from"], record.data["valid_until"]
+    return parse_instant(valid_from) <= instant < parse_instant(valid_until)
+
+
+@dataclass(frozen=True)
+class RenderingContext:
+    """What one rendering reads: pinned records, profile, bridge and the evaluation instant, all inputs."""
+
+    snapshot: Snapshot
+    tables: ProfileTables
+    bridge: BridgeFacts
+    evaluation_instant: datetime
+    code_key: bytes
+
+    @property
+    def profile(self) -> Profile:
+        """The profile in use."""
+        return self.tables.profile
+
+    @cached_property
+    def records(self) -> Mapping[RecordReference, Record]:
+        """Every pinned record by reference."""
+        return {reference_to(one): one for one in (*self.snapshot.heads, *self.snapshot.earlier)}
+
+    @cached_property
+    def heads_by_type(self) -> Mapping[str, tuple[Record, ...]]:
+        """The heads of each record type, in snapshot order."""
+        grouped: dict[str, list[Record]] = {}
+        for record in self.snapshot.heads:
+            grouped.setdefault(record.type, []).append(record)
+        return {name: tuple(records) for name, records in grouped.items()}
+
+    @cached_property
+    def earlier_by_identity(self) -> Mapping[tuple[str, str], tuple[Record, ...]]:
+        """Earlier versions by (source, recordid), oldest first."""
+        grouped: dict[tuple[str, str], list[Record]] = {}
+        for record in self.snapshot.earlier:
+            grouped.setdefault(record.identity, []).append(record)
+        return {
+            identity: tuple(sorted(records, key=lambda one: one.recordversion))
+            for identity, records in grouped.items()
+        }
+
+    @cached_property
+    def conflicts_by_record(self) -> Mapping[RecordReference, tuple[Conflict, ...]]:
+        """The conflicts that each record version takes part in."""
+        grouped: dict[RecordReference, list[Conflict]] = {}
+        for conflict in self.snapshot.conflicts:
+            for reference in conflict.references:
+                grouped.setdefault(reference, []).append(conflict)
+        return {reference: tuple(conflicts) for reference, conflicts in grouped.items()}
+
+    @cached_property
+    def rejected_by_origin(self) -> Mapping[tuple[str, str, str], tuple[RejectedInput, ...]]:
+        """Open rejected input by (source, type, subject)."""
+        grouped: dict[tuple[str, str, str], list[RejectedInput]] = {}
+        for one in self.snapshot.rejected:
+            grouped.setdefault((one.source, one.type, one.subject), []).append(one)
+        return {origin: tuple(rejected) for origin, rejected in grouped.items()}
+
+    @cached_property
+    def deny_list(self) -> DenyList:
+        """Names from this incident that may not appear in source-derived text."""
+        lexicons = self.profile.lexicons
+        return deny_list_of(
+            self.snapshot.heads,
+            approved=lexicons.approved_public_names,
+            denied_terms=lexicons.denied_terms,
+            account=self.bridge.account,
+        )
+
+    @cached_property
+    def entitled(self) -> frozenset[str]:
+        """Capabilities that the bridge's account bought, by entitlements in force."""
+        return frozenset(
+            capability
+            for record in self.bridge.entitlements
+            if is_in_force(record, self.evaluation_instant)
+            for capability in record.data["capabilities"]
+        )
+
+    @cached_property
+    def contract_in_force(self) -> bool:
+        """Whether the bridge's contract is valid at the evaluation instant."""
+        return is_in_force(self.bridge.contract, self.evaluation_instant)
+
+    def code(self, record: Record) -> str:
+        """Return the opaque code that stands for a record's object in this bridge's packages."""
+        return opaque_code(
+            self.code_key, self.snapshot.incident, self.bridge.bridge, record.source, record.recordid
+        )
+
+    def value(self, reference: RecordReference, source_field: str) -> object:
+        """Return the value of a source field in a pinned record, or None where the record has none."""
+        return value_at(self.records[reference].data, source_field.partition("#")[2])

@@ -1,0 +1,104 @@
+"""Fields: the leaves of a package on their way from source values to rendered values, with their lineage.
+
+Belongs here: the typed records that drafting, holds, transformations and lineage share. No rules.
+"""
+
+from typing import Any
+
+import msgspec
+
+from dagster_project.sources.record import RecordReference
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One source value that a field reads.
+
+    `relation` and `subtype` are OpenLineage's: DIRECT (IDENTITY, TRANSFORMATION, AGGREGATION) for a value that
+    enters the field, INDIRECT (CONDITIONAL, FILTER, GROUP_BY) for one that only decides. `masking` is true
+    where the value itself must not be recoverable from the field.
+    """
+
+    reference: RecordReference
+    source_field: str
+    relation: str
+    subtype: str
+    masking: bool = False
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A field before its value: where it stands, which rule makes it, and from what.
+
+    `argument` is what the transformation needs besides inputs: a profile pointer or a parameter name.
+    `held_as` names the kind of value that stands here while the field is on hold.
+    """
+
+    pointer: str
+    field_class: str | None
+    held_as: str
+    rule_id: str
+    transformation: str
+    inputs: tuple[Input, ...] = ()
+    argument: str = ""
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Why a field is kept from the channel, and in which slot that shows."""
+
+    reason: str
+    slot: str
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A hold on a part of the package where no leaf can stand yet, shown in its slot by pointer."""
+
+    pointer: str
+    reason: str
+    slot: str
+    evidence: tuple[RecordReference, ...] = ()
+    rejected: tuple[str, ...] = ()
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendered leaf: its draft, its value, and the hold that stands in for the value, if any."""
+
+    draft: Draft
+    value: Any
+    hold: Hold | None = None
+
+    @property
+    def pointer(self) -> str:
+        """The JSON pointer of the leaf in the package content."""
+        return self.draft.pointer
+
+
+def pointer_token(name: str) -> str:
+    """Escape one name for use in a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def pointer_tokens(pointer: str) -> list[str]:
+    """Split a JSON pointer into its names (RFC 6901)."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def leaves(content: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Return every leaf of package content by pointer. A leaf is whatever is no object; lists are leaves."""
+    if not isinstance(content, dict):
+        return {prefix: content}
+    return {
+        pointer: value
+        for name, inner in content.items()
+        for pointer, value in leaves(inner, f"{prefix}/{pointer_token(name)}").items()
+    }
+
+
+def assemble(values: dict[str, Any]) -> dict[str, Any]:
+    """Build package content from leaf values by pointer."""
+    content: dict[str, Any] = {}
+    for pointer, value in values.items():
+        *parents, last = pointer_tokens(pointer)
+        place = content
+        for name in parents:
+            place = place.setdefault(name, {})
+        place[last] = value
+    return content

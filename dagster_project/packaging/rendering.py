@@ -1,0 +1,130 @@
+"""Rendering: snapshot, profile, bridge and instant in; the candidate content of one bridge out.
+
+Belongs here: the order in which the parts of a package are settled, what the contract drops, and the result.
+Pure: no clock, no I/O. Equal inputs give equal bytes (invariants I5, I6).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from dagster_project.packaging.absences import find_absences
+from dagster_project.packaging.context import RenderingContext
+from dagster_project.packaging.drafting.incident import incident_drafts, timeline_drafts
+from dagster_project.packaging.drafting.inputs import constant
+from dagster_project.packaging.drafting.service_state import service_state_fields
+from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS, slot_fields_of_package, slot_value
+from dagster_project.packaging.drafting.workarounds import statement_drafts, workaround_drafts
+from dagster_project.packaging.fields import Absence, Draft, Field, assemble
+from dagster_project.packaging.holds import settle
+from dagster_project.sources.record import Classification, Record
+from dagster_project.sources.source_fields import field_classification
+
+CONTENT_SCHEMA: Final = "channelsafe-package/1"
+_SECTIONS: Final = ("affected_capabilities", "not_affected", "workarounds", "timeline", "statements", "names")
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The candidate content of one bridge with everything known of how it came about.
+
+    `fields` are all leaves with lineage; `absences` are holds without a leaf; `feeding` are the records whose
+    values enter rendered fields; `as_of` is the greatest recorded time among them, or None where none does.
+    """
+
+    content: dict[str, Any]
+    fields: tuple[Field, ...]
+    absences: tuple[Absence, ...]
+    feeding: tuple[Record, ...]
+    as_of: datetime | None
+
+    @property
+    def held(self) -> tuple[Field, ...]:
+        """The leaves that are on hold."""
+        return tuple(one for one in self.fields if one.hold is not None)
+
+
+def render(context: RenderingContext) -> Rendering:
+    """Render one bridge's candidate content."""
+    fields = tuple(one for one in _fields(context) if not any(drop(context, one) for drop in DROP_GUARDS))
+    absences = find_absences(context, fields)
+    every = (*fields, *slot_fields_of_package(context, fields, absences))
+    by_pointer = {one.pointer: one for one in every}
+    ordered = tuple(by_pointer[pointer] for pointer in sorted(by_pointer))
+    feeding = _feeding(context, ordered)
+    content = dict.fromkeys(_SECTIONS) | assemble({one.pointer: one.value for one in ordered})
+    return Rendering(
+        content={name: {} if part is None else part for name, part in content.items()},
+        fields=ordered,
+        absences=absences,
+        feeding=feeding,
+        as_of=max((record.recordedtime for record in feeding), default=None),
+    )
+
+
+def _fields(context: RenderingContext) -> Iterator[Field]:
+    yield Field(draft=_schema_draft(), value=CONTENT_SCHEMA)
+    yield settle(context, constant("/channel", "/channel"))
+    yield settle(context, constant("/tlp", "/label"))
+    status: Field | None = None
+    for draft in incident_drafts(context):
+        field = settle(context, draft)
+        status = field if field.pointer == "/incident_status" else status
+        yield field
+    yield from service_state_fields(context)
+    for draft in workaround_drafts(context):
+        yield settle(context, draft)
+    for draft in timeline_drafts(context):
+        yield settle(context, draft)
+    for draft in statement_drafts(context, status):
+        yield settle(context, draft)
+
+
+def _schema_draft() -> Draft:
+    return Draft(
+        pointer="/schema", field_class=None, held_as="list", rule_id="profile", transformation="content_schema"
+    )
+
+
+DropGuard = Callable[[RenderingContext, Field], bool]
+
+
+def not_permitted_by_contract(context: RenderingContext, field: Field) -> bool:
+    """Drop a field whose class the contract does not permit; a lapsed contract holds instead (`holds`)."""
+    permitted = context.bridge.contract.data["permitted_fields"]
+    return (
+        context.contract_in_force
+        and field.draft.field_class is not None
+        and field.pointer != "/document_status"
+        and field.draft.field_class not in permitted
+    )
+
+
+DROP_GUARDS: tuple[DropGuard, ...] = (not_permitted_by_contract,)
+
+
+def _feeding(context: RenderingContext, fields: tuple[Field, ...]) -> tuple[Record, ...]:
+    """Return the records that feed rendered fields; never one of a restricted field (design: time is an input)."""
+    references = {
+        one.reference
+        for field in fields
+        if field.hold is None
+        for one in field.draft.inputs
+        if one.relation == "DIRECT"
+        and field_classification(context.records[one.reference], one.source_field.partition("#")[2])
+        is Classification.CUSTOMER
+    }
+    return tuple(context.records[reference] for reference in sorted(references))
+
+
+def reapply(
+    context: RenderingContext, draft: Draft, fields: tuple[Field, ...], absences: tuple[Absence, ...]
+) -> Any:  # noqa: ANN401 - a JSON value
+    """Apply the rule that a lineage group names once more, to the inputs that it cites (invariant I3)."""
+    if draft.transformation == "content_schema":
+        return CONTENT_SCHEMA
+    if draft.transformation in SLOT_TRANSFORMATIONS:
+        others = tuple(one for one in fields if one.draft.transformation not in SLOT_TRANSFORMATIONS)
+        return slot_value(context, draft, others, absences)
+    return settle(context, draft).value

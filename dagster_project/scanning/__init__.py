@@ -1,0 +1,1 @@
+"""Leak scanning: deny lists and how text is matched against them. No I/O."""

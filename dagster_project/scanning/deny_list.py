@@ -1,0 +1,78 @@
+"""Deny lists: names known to be internal, and matching source-derived text against them.
+
+Belongs here: which values of an incident's records become denied terms, and the normalisation that makes a term
+match its variants. Only source-derived string parameters are matched (invariant I1): text of a profile is not.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagster_project.integrity.digests import digest_of
+from dagster_project.sources.record import Classification, Record
+from dagster_project.sources.source_fields import field_classification, present_fields
+
+# Shorter terms would match by accident inside ordinary words.
+SHORTEST_TERM = 4
+# Longer values are prose: their words are ordinary, and the whole text cannot stand in a parameter.
+LONGEST_TERM = 200
+_SEPARATORS = re.compile(r"[^0-9a-z]+")
+
+
+@dataclass(frozen=True)
+class DenyList:
+    """Normalised terms that may not appear in source-derived text."""
+
+    terms: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the list: the release check is bound to it."""
+        return digest_of(sorted(self.terms))
+
+    def hits(self, text: str) -> int:
+        """Return how many denied terms stand in `text`, in any case and with any separators."""
+        flat = normalise(text)
+        return sum(1 for term in self.terms if term in flat)
+
+
+def normalise(text: str) -> str:
+    """Fold case and compatibility forms and drop separators, so that variants of a term are one term."""
+    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def deny_list_of(
+    records: Iterable[Record],
+    *,
+    approved: Mapping[str, str],
+    denied_terms: Iterable[str],
+    account: str,
+) -> DenyList:
+    """Collect the denied terms of one rendering.
+
+    Every short value of a field that is not `customer` is denied, as is the name of every other account, less
+    the public names that the profile approves.
+    """
+    terms: set[str] = {normalise(term) for term in denied_terms}
+    for record in records:
+        for pointer, value in present_fields(record):
+            if field_classification(record, pointer) is Classification.CUSTOMER and not (
+                pointer == "/account" and value != account
+            ):
+                continue
+            terms.update(normalise(text) for text in _strings(value) if len(text) <= LONGEST_TERM)
+    allowed = {normalise(name) for name in approved.values()}
+    return DenyList(frozenset(term for term in terms if len(term) >= SHORTEST_TERM and term not in allowed))
