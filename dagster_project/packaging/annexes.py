@@ -1,0 +1,56 @@
+"""Annexes: restricted values kept inside, per audience, with the rule that keeps them there.
+
+Belongs here: collecting the values of annexed and held source fields from a snapshot. An annex never leaves; who
+may open one is decided where it is opened.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from dagster_project.packaging.clearance import CLEARED, clearance_of
+from dagster_project.packaging.context import RenderingContext
+from dagster_project.packaging.profile import Action
+from dagster_project.sources.record import RecordReference, reference_to
+from dagster_project.sources.source_fields import present_fields
+
+
+class AnnexEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One withheld value: where it comes from, which rule keeps it, and the value itself."""
+
+    reference: RecordReference
+    source_field: str
+    rule_id: str
+    value: Any
+
+
+def annexes_of(context: RenderingContext) -> Mapping[str, tuple[AnnexEntry, ...]]:
+    """Return the withheld values of a snapshot by audience, in record and field order."""
+    found: dict[str, list[AnnexEntry]] = {}
+    for record in context.snapshot.heads:
+        if record.type in {"contract", "entitlement"} and record.data["account"] != context.bridge.account:
+            continue
+        for pointer, value in present_fields(record):
+            source_field = f"{record.type}#{pointer}"
+            rule = context.tables.rules.get(source_field)
+            if rule is None or rule.action not in {Action.ANNEX, Action.HOLD}:
+                continue
+            if rule.action is Action.HOLD and clearance_of(context, record, source_field) == CLEARED:
+                continue
+            entry = AnnexEntry(
+                reference=reference_to(record), source_field=source_field, rule_id=rule.id, value=value
+            )
+            found.setdefault(rule.audience or "security", []).append(entry)
+    return {audience: tuple(found[audience]) for audience in sorted(found)}
+
+
+def annex_document(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> dict[str, Any]:
+    """Return the canonical form of the annexes of one candidate: restricted as a whole."""
+    document: dict[str, Any] = msgspec.to_builtins(dict(annexes))
+    return document
+
+
+def withheld_counts(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> dict[str, int]:
+    """Return how many values each audience's annex holds: what may be said of an annex elsewhere."""
+    return {audience: len(entries) for audience, entries in annexes.items()}

@@ -1,0 +1,200 @@
+"""The delta between two successive contents of one bridge, with a cause for every changed field.
+
+Belongs here: the keyed operations and the counterfactual renderings that find their causes. A cause is found by
+rendering again with one input exchanged, never guessed; a change without a cause is an error.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from dagster_project.errors import IntegrityViolation
+from dagster_project.integrity.digests import digest_of
+from dagster_project.packaging.context import RenderingContext
+from dagster_project.packaging.fields import Field, Input, leaves
+from dagster_project.packaging.rendering import Rendering, render
+from dagster_project.sources.record import RecordReference
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One changed leaf. `old` and `new` are package values, so customer-safe wherever the package is."""
+
+    op: str
+    pointer: str
+    cause: str
+    old: Any = None
+    new: Any = None
+    old_digest: str | None = None
+    new_digest: str | None = None
+    evidence: tuple[RecordReference, ...] = ()
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """Every change from the predecessor's content to this one, and how many leaves carried on unchanged."""
+
+    operations: tuple[Operation, ...]
+    carried_forward: int
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The content that came before on this bridge, and the context it was rendered in."""
+
+    content: dict[str, Any]
+    context: RenderingContext
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def content_leaves(self) -> dict[str, Any]:
+        """The leaves of the content by pointer."""
+        return leaves(self.content)
+
+
+def delta_of(context: RenderingContext, rendering: Rendering, predecessor: Predecessor | None) -> Delta:
+    """Return the delta to `rendering` from its predecessor (None: everything is new evidence).
+
+    Raises:
+        IntegrityViolation: a change has no cause; the renderer is not a function of its pinned inputs.
+    """
+    new = leaves(rendering.content)
+    old = predecessor.content_leaves if predecessor else {}
+    changed = sorted(pointer for pointer in old.keys() | new.keys() if _differs(old, new, pointer))
+    cause = _cause_finder(context, rendering, predecessor, new)
+    operations = tuple(_operation(pointer, old, new, cause, rendering, predecessor) for pointer in changed)
+    return Delta(operations=operations, carried_forward=len(new.keys() - set(changed)))
+
+
+_ABSENT = object()
+
+
+def _differs(left: Mapping[str, Any], right: Mapping[str, Any], pointer: str) -> bool:
+    return bool(left.get(pointer, _ABSENT) != right.get(pointer, _ABSENT))
+
+
+def _operation(
+    pointer: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    cause: Callable[[str], str],
+    rendering: Rendering,
+    predecessor: Predecessor | None,
+) -> Operation:
+    kind = "add" if pointer not in old else "remove" if pointer not in new else "replace"
+    return Operation(
+        op=kind,
+        pointer=pointer,
+        cause=cause(pointer),
+        old=old.get(pointer),
+        new=new.get(pointer),
+        old_digest=digest_of(old[pointer]) if pointer in old else None,
+        new_digest=digest_of(new[pointer]) if pointer in new else None,
+        evidence=_evidence(pointer, rendering.fields, predecessor.fields if predecessor else ()),
+    )
+
+
+def _inputs_at(pointer: str, fields: tuple[Field, ...]) -> set[Input]:
+    return {one for field in fields if field.pointer == pointer for one in field.draft.inputs}
+
+
+def _evidence(
+    pointer: str, new: tuple[Field, ...], old: tuple[Field, ...]
+) -> tuple[RecordReference, ...]:
+    before = {one.reference for one in _inputs_at(pointer, old)}
+    after = {one.reference for one in _inputs_at(pointer, new)}
+    return tuple(sorted((after - before) or (before - after)))
+
+
+def _cause_finder(
+    context: RenderingContext, rendering: Rendering, predecessor: Predecessor | None, new: Mapping[str, Any]
+) -> Callable[[str], str]:
+    if predecessor is None:
+        return lambda _pointer: "new_evidence"
+    renderings = _Counterfactuals(context, predecessor)
+
+    def cause(pointer: str) -> str:
+        if _differs(renderings.nothing_changed, predecessor.content_leaves, pointer):
+            return "renderer_change"
+        if not _differs(renderings.only_snapshot, new, pointer):
+            return _source_cause(pointer, rendering, predecessor)
+        if not _differs(renderings.only_profile, new, pointer):
+            return "policy_change"
+        if not _differs(renderings.only_instant, new, pointer):
+            return "clock"
+        if _differs(renderings.only_snapshot, renderings.nothing_changed, pointer):
+            return _source_cause(pointer, rendering, predecessor)
+        if _differs(renderings.only_profile, renderings.nothing_changed, pointer):
+            return "policy_change"
+        return _joint_cause(context, predecessor, pointer)
+
+    return cause
+
+
+def _joint_cause(context: RenderingContext, predecessor: Predecessor, pointer: str) -> str:
+    """Name the cause of a change that no single exchanged input brings about."""
+    if predecessor.context.tables.digest != context.tables.digest:
+        return "policy_change"
+    if predecessor.context.evaluation_instant != context.evaluation_instant:
+        return "clock"
+    raise IntegrityViolation(
+        "change_without_cause",
+        what="a field changed although none of the inputs of rendering did",
+        where=f"field {pointer} of incident {context.snapshot.incident}",
+        what_to_do="The renderer is not deterministic; do not release, and report this.",
+    )
+
+
+class _Counterfactuals:
+    """Renderings of the predecessor with one input exchanged for the present one; each made when first asked for."""
+
+    def __init__(self, context: RenderingContext, predecessor: Predecessor) -> None:
+        self._context = context
+        self._before = predecessor.context
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def _leaves(self, name: str, **exchanged: object) -> dict[str, Any]:
+        if name not in self._made:
+            variant = replace(self._before, **exchanged)  # type: ignore[arg-type] # names are this class's own
+            self._made[name] = leaves(render(variant).content)
+        return self._made[name]
+
+    @property
+    def nothing_changed(self) -> dict[str, Any]:
+        """The predecessor rendered again, by the present renderer."""
+        return self._leaves("nothing")
+
+    @property
+    def only_snapshot(self) -> dict[str, Any]:
+        """New sources under the old profile at the old instant."""
+        return self._leaves("snapshot", snapshot=self._context.snapshot, bridge=self._context.bridge)
+
+    @property
+    def only_profile(self) -> dict[str, Any]:
+        """Old sources under the new profile at the old instant."""
+        return self._leaves("profile", tables=self._context.tables)
+
+    @property
+    def only_instant(self) -> dict[str, Any]:
+        """Old sources under the old profile at the new instant."""
+        return self._leaves("instant", evaluation_instant=self._context.evaluation_instant)
+
+
+def _source_cause(pointer: str, rendering: Rendering, predecessor: Predecessor) -> str:
+    """Class a change that the sources brought about, by the records that the field now reads."""
+    before = {one.reference for one in _inputs_at(pointer, predecessor.fields)}
+    moved = [
+        one for one in _inputs_at(pointer, rendering.fields) if one.reference not in before
+    ]
+    if any(one.source_field.startswith("security-review#") for one in moved):
+        return "review_decision"
+    known = {(one.source, one.recordid) for one in before}
+    advanced = [one for one in moved if (one.reference.source, one.reference.recordid) in known]
+    return "source_update" if advanced or not moved else "new_evidence"
+
+
+def delta_document(delta: Delta) -> dict[str, Any]:
+    """Return the canonical form of a delta."""
+    document: dict[str, Any] = msgspec.to_builtins(delta)
+    return document

@@ -1,0 +1,119 @@
+"""Judging a profile: is it total, can every rule fire, and does it speak only words that exist.
+
+Belongs here: findings over one profile. An error keeps a profile from being used at all; a warning names what is
+likely to fail a release check or to surprise.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from dagster_project.packaging import vocabulary
+from dagster_project.packaging.profile import Action, Profile, winning_rules
+from dagster_project.packaging.transformations import PARAMETER_TYPES, TABLE_PARAMETER_TYPES
+from dagster_project.sources.source_fields import all_source_fields
+
+ERROR, WARNING = "error", "warning"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One thing that is wrong with a profile, where, and how bad it is."""
+
+    level: str
+    code: str
+    where: str
+
+
+Judge = Callable[[Profile], Iterator[Finding]]
+
+
+def _coverage(profile: Profile) -> Iterator[Finding]:
+    known = {str(one) for one in all_source_fields()}
+    covered = Counter(source_field for rule in profile.rules for source_field in rule.covers)
+    for source_field in known - covered.keys():
+        yield Finding(level=ERROR, code="source_field_not_covered", where=source_field)
+    for source_field in covered.keys() - known:
+        yield Finding(level=ERROR, code="no_such_source_field", where=source_field)
+    for source_field, times in covered.items():
+        if times > 1:
+            winner = winning_rules(profile)[source_field].id
+            where = f"{source_field} ({winner} wins)"
+            yield Finding(level=WARNING, code="source_field_covered_twice", where=where)
+
+
+def _rules(profile: Profile) -> Iterator[Finding]:
+    winners = {rule.id for rule in winning_rules(profile).values()}
+    for name, times in Counter(rule.id for rule in profile.rules).items():
+        if times > 1 or name == "profile":
+            yield Finding(level=ERROR, code="rule_id_not_unique", where=name)
+    for rule in profile.rules:
+        if rule.id not in winners:
+            yield Finding(level=WARNING, code="rule_never_fires", where=rule.id)
+        if rule.slot is not None and rule.slot not in profile.slots:
+            yield Finding(level=ERROR, code="no_such_slot", where=rule.id)
+        if rule.template is not None and rule.template not in profile.templates:
+            yield Finding(level=ERROR, code="no_such_template", where=rule.id)
+        if rule.action in {Action.ANNEX, Action.HOLD} and rule.audience not in vocabulary.REVIEW_ROLES:
+            yield Finding(level=ERROR, code="withheld_without_audience", where=rule.id)
+        if rule.trusted:
+            yield Finding(level=WARNING, code="source_text_declared_trusted", where=rule.id)
+
+
+_TABLES: Final = {
+    "status_codes": vocabulary.STATUS_CHAIN,
+    "incident_states": vocabulary.INCIDENT_STATUSES[:-1],
+    "severities": vocabulary.SEVERITY_CODES[:-1],
+    "readiness_codes": vocabulary.READINESS_CODES[:-1],
+    "checkpoint_kinds": vocabulary.CHECKPOINTS[:-1],
+}
+
+
+def _words(profile: Profile) -> Iterator[Finding]:
+    for table, words in _TABLES.items():
+        for source_word, word in getattr(profile, table).items():
+            if word not in words:
+                yield Finding(level=ERROR, code="no_such_code", where=f"{table}/{source_word}")
+    if profile.label not in vocabulary.LABELS:
+        yield Finding(level=ERROR, code="no_such_label", where="label")
+    for state, status in profile.status_codes.items():
+        floor = vocabulary.STANDARD_STATE_FLOORS.get(state, status)
+        if vocabulary.is_better(status, floor):
+            yield Finding(level=WARNING, code="better_than_source", where=f"status_codes/{state}")
+
+
+def _slots(profile: Profile) -> Iterator[Finding]:
+    for slot in set(vocabulary.SHIPPED_SLOTS) - profile.slots.keys():
+        yield Finding(level=ERROR, code="slot_missing", where=slot)
+    for slot, entry in profile.slots.items():
+        if entry.review_role not in vocabulary.REVIEW_ROLES:
+            yield Finding(level=ERROR, code="no_such_role", where=slot)
+
+
+def _maps(profile: Profile) -> Iterator[Finding]:
+    components = Counter(name for one in profile.capabilities.values() for name in one.components)
+    regions = Counter(name for one in profile.region_buckets.values() for name in one.regions)
+    for code, names in (("component_mapped_twice", components), ("region_mapped_twice", regions)):
+        for name, times in names.items():
+            if times > 1:
+                yield Finding(level=ERROR, code=code, where=name)
+
+
+def _templates(profile: Profile) -> Iterator[Finding]:
+    for name, template in profile.templates.items():
+        if len(template.parameters) != 1:
+            yield Finding(level=ERROR, code="template_needs_one_parameter", where=name)
+        for parameter, kind in template.parameters.items():
+            if kind not in PARAMETER_TYPES and kind not in TABLE_PARAMETER_TYPES:
+                yield Finding(level=ERROR, code="no_such_parameter_type", where=f"{name}/{parameter}")
+            if "{" + parameter + "}" not in template.text:
+                yield Finding(level=ERROR, code="parameter_not_in_text", where=f"{name}/{parameter}")
+
+
+JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _templates)
+
+
+def validate_profile(profile: Profile) -> tuple[Finding, ...]:
+    """Return every finding over a profile, errors first. A profile with an error must not be used."""
+    return tuple(sorted(finding for judge in JUDGES for finding in judge(profile)))

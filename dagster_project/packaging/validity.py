@@ -1,0 +1,50 @@
+"""Validity: until when what a candidate says may be relied on.
+
+Belongs here: the earliest instant at which any record, contract, entitlement, clearance or profile behind a
+rendered field ages out. Per record type, and only for records that feed rendered fields (design section 4).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dagster_project.clock import parse_instant
+from dagster_project.packaging.clearance import clearance_expires
+
+if TYPE_CHECKING:
+    from dagster_project.packaging.release_rules import Candidate
+
+_RESTRICTED_TYPES = frozenset({"dependency"})
+
+
+def valid_until(candidate: "Candidate") -> datetime:
+    """Return the first instant at which the candidate is no longer valid. A `final` document's facts do not age."""
+    return min((*_rights(candidate), *_ages(candidate)))
+
+
+def _rights(candidate: "Candidate") -> Iterator[datetime]:
+    context = candidate.context
+    yield context.profile.expires
+    yield parse_instant(context.bridge.contract.data["valid_until"])
+    for entitlement in context.bridge.entitlements:
+        until = parse_instant(entitlement.data["valid_until"])
+        if until > context.evaluation_instant:
+            yield until
+
+
+def _ages(candidate: "Candidate") -> Iterator[datetime]:
+    context = candidate.context
+    final = candidate.content.get("document_status") == "final"
+    for group in candidate.lineage.groups:
+        if group.hold is not None:
+            continue
+        for one in group.draft.inputs:
+            record = context.records[one.reference]
+            if one.relation != "DIRECT":
+                continue
+            minutes = context.profile.freshness_minutes.get(record.type)
+            if minutes is not None and not final:
+                yield record.recordedtime + timedelta(minutes=minutes)
+            expires = clearance_expires(context, record) if record.type in _RESTRICTED_TYPES else None
+            if expires is not None:
+                yield expires
