@@ -88,9 +88,7 @@ def required_but_missing(context: RenderingContext, fields: tuple[Field, ...]) -
     present = {one.draft.field_class for one in fields}
     for field_class in context.bridge.contract.data["required_fields"]:
         if field_class not in present:
-            yield Absence(
-                pointer=PART_OF_CLASS.get(field_class, "/"), reason="required_but_missing", slot="contract"
-            )
+            yield Absence(pointer=PART_OF_CLASS.get(field_class, "/"), reason="required_but_missing", slot="contract")
 
 
 def held_conflicts_without_fields(context: RenderingContext, _fields: tuple[Field, ...]) -> Iterator[Absence]:
@@ -103,7 +101,10 @@ def held_conflicts_without_fields(context: RenderingContext, _fields: tuple[Fiel
             rule = context.tables.rules.get("dependency#/vendors")
             if rule is not None and rule.action is Action.HOLD:
                 yield Absence(
-                    pointer="/statements", reason=conflict.kind, slot=rule.slot or "other", evidence=(reference,)
+                    pointer="/statements",
+                    reason=conflict.kind,
+                    slot=rule.slot or "other",
+                    evidence=(reference,),
                 )
 
 

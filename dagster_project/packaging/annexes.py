@@ -38,9 +38,7 @@ def annexes_of(context: RenderingContext) -> Mapping[str, tuple[AnnexEntry, ...]
                 continue
             if rule.action is Action.HOLD and clearance_of(context, record, source_field) == CLEARED:
                 continue
-            entry = AnnexEntry(
-                reference=reference_to(record), source_field=source_field, rule_id=rule.id, value=value
-            )
+            entry = AnnexEntry(reference=reference_to(record), source_field=source_field, rule_id=rule.id, value=value)
             found.setdefault(rule.audience or "security", []).append(entry)
     return {audience: tuple(found[audience]) for audience in sorted(found)}
 

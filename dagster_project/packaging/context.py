@@ -125,8 +125,7 @@ class RenderingContext:
         for record in self.snapshot.earlier:
             grouped.setdefault(record.identity, []).append(record)
         return {
-            identity: tuple(sorted(records, key=lambda one: one.recordversion))
-            for identity, records in grouped.items()
+            identity: tuple(sorted(records, key=lambda one: one.recordversion)) for identity, records in grouped.items()
         }
 
     @cached_property
@@ -174,9 +173,7 @@ class RenderingContext:
 
     def code(self, record: Record) -> str:
         """Return the opaque code that stands for a record's object in this bridge's packages."""
-        return opaque_code(
-            self.code_key, self.snapshot.incident, self.bridge.bridge, record.source, record.recordid
-        )
+        return opaque_code(self.code_key, self.snapshot.incident, self.bridge.bridge, record.source, record.recordid)
 
     def value(self, reference: RecordReference, source_field: str) -> object:
         """Return the value of a source field in a pinned record, or None where the record has none."""

@@ -99,9 +99,7 @@ def _inputs_at(pointer: str, fields: tuple[Field, ...]) -> set[Input]:
     return {one for field in fields if field.pointer == pointer for one in field.draft.inputs}
 
 
-def _evidence(
-    pointer: str, new: tuple[Field, ...], old: tuple[Field, ...]
-) -> tuple[RecordReference, ...]:
+def _evidence(pointer: str, new: tuple[Field, ...], old: tuple[Field, ...]) -> tuple[RecordReference, ...]:
     before = {one.reference for one in _inputs_at(pointer, old)}
     after = {one.reference for one in _inputs_at(pointer, new)}
     return tuple(sorted((after - before) or (before - after)))
@@ -184,9 +182,7 @@ class _Counterfactuals:
 def _source_cause(pointer: str, rendering: Rendering, predecessor: Predecessor) -> str:
     """Class a change that the sources brought about, by the records that the field now reads."""
     before = {one.reference for one in _inputs_at(pointer, predecessor.fields)}
-    moved = [
-        one for one in _inputs_at(pointer, rendering.fields) if one.reference not in before
-    ]
+    moved = [one for one in _inputs_at(pointer, rendering.fields) if one.reference not in before]
     if any(one.source_field.startswith("security-review#") for one in moved):
         return "review_decision"
     known = {(one.source, one.recordid) for one in before}

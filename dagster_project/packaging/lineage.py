@@ -63,8 +63,7 @@ def read_lineage(document: object) -> Lineage:
 def fields_from(lineage: Lineage, values: dict[str, Any]) -> tuple[Field, ...]:
     """Join stored lineage with the leaves of its content, as rendered fields."""
     return tuple(
-        Field(draft=group.draft, value=values.get(group.draft.pointer), hold=group.hold)
-        for group in lineage.groups
+        Field(draft=group.draft, value=values.get(group.draft.pointer), hold=group.hold) for group in lineage.groups
     )
 
 

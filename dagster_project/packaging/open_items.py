@@ -21,7 +21,10 @@ from dagster_project.sources.record import RecordReference, reference_to
 # kind: (owner role, what resolves it)
 RESOLUTIONS: Final = {
     "conflicting_copies": ("incident_command", "A newer version of the record from its source."),
-    "contradicting_authorities": ("incident_command", "The two sources agreeing, or one of them withdrawing."),
+    "contradicting_authorities": (
+        "incident_command",
+        "The two sources agreeing, or one of them withdrawing.",
+    ),
     "rejected_input": ("incident_command", "A corrected delivery of the same record, or its dismissal."),
     "unknown_value": ("support_leadership", "A mapping in the profile, or a corrected record."),
     "incomparable_value": ("support_leadership", "A status in the profile that can be compared."),
@@ -33,7 +36,10 @@ RESOLUTIONS: Final = {
     "profile_rule": ("security", "A clearance of security review for this field."),
     "leak": ("security", "A corrected record, or an approved public name."),
     "no_public_name": ("legal", "An approved public name in the profile."),
-    "status_timing_disagreement": ("support_leadership", "The source of record catching up, or a correction."),
+    "status_timing_disagreement": (
+        "support_leadership",
+        "The source of record catching up, or a correction.",
+    ),
     "contract_lapsed": ("account_leadership", "A contract in force."),
     "entitlement_lapsed": ("account_leadership", "An entitlement in force."),
     "required_but_missing": ("account_leadership", "A record that feeds the required field."),

@@ -83,7 +83,11 @@ def _fields(context: RenderingContext) -> Iterator[Field]:
 
 def _schema_draft() -> Draft:
     return Draft(
-        pointer="/schema", field_class=None, held_as="list", rule_id="profile", transformation="content_schema"
+        pointer="/schema",
+        field_class=None,
+        held_as="list",
+        rule_id="profile",
+        transformation="content_schema",
     )
 
 
@@ -118,9 +122,7 @@ def _feeding(context: RenderingContext, fields: tuple[Field, ...]) -> tuple[Reco
     return tuple(context.records[reference] for reference in sorted(references))
 
 
-def reapply(
-    context: RenderingContext, draft: Draft, fields: tuple[Field, ...], absences: tuple[Absence, ...]
-) -> Any:  # noqa: ANN401 - a JSON value
+def reapply(context: RenderingContext, draft: Draft, fields: tuple[Field, ...], absences: tuple[Absence, ...]) -> Any:  # noqa: ANN401 - a JSON value
     """Apply the rule that a lineage group names once more, to the inputs that it cites (invariant I3)."""
     if draft.transformation == "content_schema":
         return CONTENT_SCHEMA

@@ -55,9 +55,7 @@ def build_snapshot(
     heads = heads_of(known)
     pinned = {reference_to(head) for head in heads}
     earlier = {
-        reference_to(one): one
-        for one in known
-        if one.type in TYPES_WITH_HISTORY and reference_to(one) not in pinned
+        reference_to(one): one for one in known if one.type in TYPES_WITH_HISTORY and reference_to(one) not in pinned
     }
     return Snapshot(
         incident=incident,

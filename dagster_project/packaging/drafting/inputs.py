@@ -14,16 +14,12 @@ from dagster_project.sources.record import Record, reference_to
 
 def direct(record: Record, source_field: str, subtype: str = "TRANSFORMATION") -> Input:
     """Cite a value that enters the field."""
-    return Input(
-        reference=reference_to(record), source_field=source_field, relation="DIRECT", subtype=subtype
-    )
+    return Input(reference=reference_to(record), source_field=source_field, relation="DIRECT", subtype=subtype)
 
 
 def indirect(record: Record, source_field: str, subtype: str = "CONDITIONAL") -> Input:
     """Cite a value that only decides."""
-    return Input(
-        reference=reference_to(record), source_field=source_field, relation="INDIRECT", subtype=subtype
-    )
+    return Input(reference=reference_to(record), source_field=source_field, relation="INDIRECT", subtype=subtype)
 
 
 def masked(record: Record, source_field: str) -> Input:

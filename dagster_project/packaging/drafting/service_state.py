@@ -110,15 +110,11 @@ def _since_draft(capability: _Capability, pointer: str) -> Draft:
         held_as="instant",
         rule_id=capability.rule.id,
         transformation="status_since",
-        inputs=tuple(
-            _inputs(capability, capability.records, ("service-health#/state", "service-health#/since"))
-        ),
+        inputs=tuple(_inputs(capability, capability.records, ("service-health#/state", "service-health#/since"))),
     )
 
 
-def _inputs(
-    capability: _Capability, records: Sequence[Record], source_fields: Sequence[str]
-) -> Iterator[Input]:
+def _inputs(capability: _Capability, records: Sequence[Record], source_fields: Sequence[str]) -> Iterator[Input]:
     for record in records:
         for source_field in source_fields:
             yield direct(record, source_field, "AGGREGATION")

@@ -45,9 +45,7 @@ def withheld_values(context: RenderingContext, slot: str) -> tuple[Withheld, ...
     return tuple(found)
 
 
-def slot_state(
-    context: RenderingContext, slot: str, fields: Iterable[Field], absences: Iterable[Absence]
-) -> str:
+def slot_state(context: RenderingContext, slot: str, fields: Iterable[Field], absences: Iterable[Absence]) -> str:
     """Return the state that a slot shows; the most restrictive of everything that it stands for."""
     if slot_fields(slot, fields, absences):
         return ON_HOLD
@@ -71,9 +69,7 @@ def slot_fields(slot: str, fields: Iterable[Field], absences: Iterable[Absence])
 def _inputs(context: RenderingContext, slot: str, absences: Iterable[Absence]) -> tuple[Input, ...]:
     withheld = withheld_values(context, slot)
     reviews = {
-        indirect(review, "security-review#/outcome")
-        for one in withheld
-        for review in reviews_of(context, one.record)
+        indirect(review, "security-review#/outcome") for one in withheld for review in reviews_of(context, one.record)
     }
     absent = {
         indirect(context.records[reference], f"{context.records[reference].type}#/")
@@ -86,9 +82,7 @@ def _inputs(context: RenderingContext, slot: str, absences: Iterable[Absence]) -
     return (*cited, *permission(context))
 
 
-def slot_value(
-    context: RenderingContext, draft: Draft, fields: Iterable[Field], absences: Iterable[Absence]
-) -> Any:  # noqa: ANN401 - a JSON value
+def slot_value(context: RenderingContext, draft: Draft, fields: Iterable[Field], absences: Iterable[Absence]) -> Any:  # noqa: ANN401 - a JSON value
     """Return what a slot's leaf shows, given everything else in the package."""
     if draft.transformation == "slot_state":
         return slot_state(context, draft.argument, fields, absences)

@@ -118,4 +118,3 @@ def _parameter(context: RenderingContext, rule: Rule, place: str, inputs: tuple[
         inputs=(*inputs, *permission(context)),
         argument=f"{rule.template}/{name}",
     )
-
