@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.profile import Action
@@ -45,7 +46,7 @@ def annexes_of(context: RenderingContext) -> Mapping[str, tuple[AnnexEntry, ...]
 
 def annex_document(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> dict[str, Any]:
     """Return the canonical form of the annexes of one candidate: restricted as a whole."""
-    document: dict[str, Any] = msgspec.to_builtins(dict(annexes))
+    document: dict[str, Any] = document_of(dict(annexes))
     return document
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Field, Input, leaves
 from dagster_project.packaging.rendering import Rendering, render
@@ -192,5 +193,5 @@ def _source_cause(pointer: str, rendering: Rendering, predecessor: Predecessor) 
 
 def delta_document(delta: Delta) -> dict[str, Any]:
     """Return the canonical form of a delta."""
-    document: dict[str, Any] = msgspec.to_builtins(delta)
+    document: dict[str, Any] = document_of(delta)
     return document

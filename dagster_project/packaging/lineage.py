@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Absence, Draft, Field, Hold
 from dagster_project.packaging.rendering import Rendering
@@ -51,7 +52,7 @@ def lineage_of(context: RenderingContext, rendering: Rendering) -> Lineage:
 
 def lineage_document(lineage: Lineage) -> dict[str, Any]:
     """Return the canonical form of lineage."""
-    document: dict[str, Any] = msgspec.to_builtins(lineage)
+    document: dict[str, Any] = document_of(lineage)
     return document
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from dagster_project.integrity.documents import document_of
+
 
 class Pins(msgspec.Struct, frozen=True, kw_only=True):
     """What rendering read, by digest: enough to replay content, views, lineage and delta (invariant I6)."""
@@ -43,7 +45,7 @@ class InternalManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def manifest_document(manifest: InternalManifest) -> dict[str, Any]:
     """Return the canonical form of an internal manifest."""
-    document: dict[str, Any] = msgspec.to_builtins(manifest)
+    document: dict[str, Any] = document_of(manifest)
     return document
 
 

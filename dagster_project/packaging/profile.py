@@ -13,6 +13,7 @@ import msgspec
 
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.documents import document_of
 
 
 class Action(StrEnum):
@@ -127,7 +128,7 @@ def read_profile(document: object, *, where: str) -> Profile:
 
 def profile_document(profile: Profile) -> dict[str, Any]:
     """Return the profile as canonical JSON content, the form that its digest is taken of."""
-    document: dict[str, Any] = msgspec.to_builtins(profile)
+    document: dict[str, Any] = document_of(profile)
     return document
 
 
@@ -166,4 +167,4 @@ def rule_digest(profile: Profile, rule: Rule, transformation: str) -> str:
     """Return the digest of a rule as one transformation applies it: the rule and the tables it consults."""
     document = profile_document(profile)
     tables = {name: document[name] for name in TABLES_BY_TRANSFORMATION.get(transformation, ())}
-    return digest_of({"rule": msgspec.to_builtins(rule), "tables": tables, "transformation": transformation})
+    return digest_of({"rule": document_of(rule), "tables": tables, "transformation": transformation})

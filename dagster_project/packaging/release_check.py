@@ -13,6 +13,7 @@ import msgspec
 from dagster_project.errors import ChannelsafeError
 from dagster_project.integrity.canonical import NotCanonical
 from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.lineage import Lineage
 from dagster_project.packaging.release_rules import RELEASE_RULES, Candidate, Reason, ReleaseRule
@@ -81,7 +82,7 @@ def release_check(
         profile_digest=context.tables.digest,
         predecessor_digest=predecessor_digest,
         deny_list_digest=context.deny_list.digest,
-        lineage_digest=digest_of(msgspec.to_builtins(lineage)),
+        lineage_digest=digest_of(document_of(lineage)),
         evaluated_for=context.evaluation_instant,
         valid_until=judgement.valid_until,
         reasons=judgement.reasons,
@@ -108,7 +109,7 @@ def _apply(rule: ReleaseRule, candidate: Candidate) -> tuple[Reason, ...]:
 
 def release_check_document(check: ReleaseCheck) -> dict[str, Any]:
     """Return the canonical form of a release check."""
-    document: dict[str, Any] = msgspec.to_builtins(check)
+    document: dict[str, Any] = document_of(check)
     return document | {"passed": check.passed}
 
 

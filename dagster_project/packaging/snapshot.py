@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.documents import document_of
 from dagster_project.sources.conflicts import Conflict, find_conflicts, heads_of
 from dagster_project.sources.record import Record, RecordReference, reference_to
 
@@ -71,10 +72,10 @@ def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the canonical form of a snapshot: references, never record content."""
     return {
         "incident": snapshot.incident,
-        "heads": [msgspec.to_builtins(reference_to(one)) for one in snapshot.heads],
-        "earlier": [msgspec.to_builtins(reference_to(one)) for one in snapshot.earlier],
-        "conflicts": [msgspec.to_builtins(one) for one in snapshot.conflicts],
-        "rejected": [msgspec.to_builtins(one) for one in snapshot.rejected],
+        "heads": [document_of(reference_to(one)) for one in snapshot.heads],
+        "earlier": [document_of(reference_to(one)) for one in snapshot.earlier],
+        "conflicts": [document_of(one) for one in snapshot.conflicts],
+        "rejected": [document_of(one) for one in snapshot.rejected],
         "lagging_sources": list(snapshot.lagging_sources),
     }
 
