@@ -1,0 +1,60 @@
+# Needs Python 3.11, make and a package index; nothing else. `make demo` is the main job, `make test` the tests.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+DATA ?= ../shared/data
+
+.PHONY: help install demo dev test lint format prove-real prove-all lock clean
+
+help:
+	@echo "make demo        run the sample incident through Dagster and print what the customers' pages said"
+	@echo "make dev         Dagster UI with daemon on http://127.0.0.1:3000"
+	@echo "make test        lint, types, import rules, definitions and every test at reduced counts"
+	@echo "make lint        ruff, mypy, import-linter and dg check defs alone"
+	@echo "make prove-real  the acceptance run on real incidents: make prove-real DATA=FOLDER"
+	@echo "make prove-all   every invariant at full counts, and prove-real"
+	@echo "make clean       remove the environment, caches and the demo's state"
+
+install: $(STAMP)
+
+# Every dependency with its hash; then the project itself, without asking the index for anything.
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "Python 3.11 is needed; say make PYTHON=/path/to/python3.11"; exit 3; }
+	@echo "Installing into .venv (about a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	@$(BIN)/channelsafe demo
+
+dev: install
+	@$(BIN)/channelsafe dev
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dg check defs
+
+test: lint
+	$(BIN)/pytest -n 2 -m "not real_data"
+
+prove-real: install
+	CHANNELSAFE_REAL_DATA=$(DATA) $(BIN)/pytest -m real_data -s
+
+prove-all: install
+	CHANNELSAFE_REAL_DATA=$(DATA) CHANNELSAFE_EXAMPLES=full $(BIN)/pytest -n 2
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: install
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.lock
+
+clean:
+	rm -rf .venv .channelsafe .channelsafe-keys .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
