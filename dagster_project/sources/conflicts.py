@@ -5,6 +5,7 @@ independent of the order and duplication of its input (invariant I5). What a con
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -46,48 +47,72 @@ def heads_of(records: Iterable[Record]) -> tuple[Record, ...]:
 def _precedes(present: Record, record: Record) -> bool:
     if record.recordversion != present.recordversion:
         return record.recordversion > present.recordversion
-    return record.datadigest < present.datadigest
+    return _standing(record) < _standing(present)
+
+
+def _standing(record: Record) -> tuple[object, ...]:
+    """Order the copies of one version: by data digest, then (duplicates) the narrowest label and the envelope."""
+    envelope = (record.id, record.subject, record.type, record.time, record.recordedtime)
+    persons = (record.recordedby or "", record.causationid or "")
+    return (record.datadigest, -record.dataclassification.rank, *envelope, *persons)
 
 
 def find_conflicts(records: Iterable[Record]) -> tuple[Conflict, ...]:
     """Return every conflict among all admitted versions, sorted."""
     known = tuple(records)
-    heads = heads_of(known)
-    found = {*_conflicting_copies(known, heads), *_health(heads), *_incidents(heads)}
+    at_head = {head.version_identity for head in heads_of(known)}
+    # Every copy of a head takes part in contradictions: the copy that does not stand in may be the true one.
+    heads = [record for record in known if record.version_identity in at_head]
+    found = {*_conflicting_copies(known, at_head), *_reused_ids(known, at_head), *_health(heads), *_incidents(heads)}
     return tuple(sorted(found))
 
 
-def _conflicting_copies(known: tuple[Record, ...], heads: tuple[Record, ...]) -> Iterator[Conflict]:
+def _conflicting_copies(known: Iterable[Record], at_head: AbstractSet[tuple[str, str, int]]) -> Iterator[Conflict]:
     copies: dict[tuple[str, str, int], set[RecordReference]] = {}
     for record in known:
         copies.setdefault(record.version_identity, set()).add(reference_to(record))
-    at_head = {head.version_identity for head in heads}
     for version, references in copies.items():
         if len(references) > 1:
             kind = CONFLICTING_COPIES if version in at_head else CONFLICTING_COPIES_BELOW_HEAD
             yield Conflict(kind=kind, references=tuple(sorted(references)))
 
 
-def _health(heads: tuple[Record, ...]) -> Iterator[Conflict]:
-    grouped: dict[tuple[str, str], list[Record]] = {}
+def _reused_ids(known: Iterable[Record], at_head: AbstractSet[tuple[str, str, int]]) -> Iterator[Conflict]:
+    """Find one event id over different record versions: the same id with unequal data (design section 6)."""
+    events: dict[tuple[str, str], set[RecordReference]] = {}
+    for record in known:
+        events.setdefault((record.source, record.id), set()).add(reference_to(record))
+    for sides in events.values():
+        versions = {(side.source, side.recordid, side.recordversion) for side in sides}
+        if len(versions) > 1 and len({side.datadigest for side in sides}) > 1:
+            kind = CONFLICTING_COPIES_BELOW_HEAD if versions.isdisjoint(at_head) else CONFLICTING_COPIES
+            yield Conflict(kind=kind, references=tuple(sorted(sides)))
+
+
+def _health(heads: Iterable[Record]) -> Iterator[Conflict]:
+    grouped: dict[tuple[str, str, str], list[Record]] = {}
     for head in heads:
         if head.type == "service-health":
-            grouped.setdefault((head.data["component"], head.data["region"]), []).append(head)
+            place = (head.subject, head.data["component"], head.data["region"])
+            grouped.setdefault(place, []).append(head)
     for observers in grouped.values():
-        if len({head.data["state"] for head in observers}) > 1:
-            yield _contradiction(observers, _HEALTH_FIELDS)
+        yield from _contradiction(observers, "state", _HEALTH_FIELDS)
 
 
-def _incidents(heads: tuple[Record, ...]) -> Iterator[Conflict]:
-    incidents = [head for head in heads if head.type == "incident"]
-    for name in ("severity", "state"):
-        if len({head.data[name] for head in incidents}) > 1:
-            yield _contradiction(incidents, (f"incident#/{name}",))
+def _incidents(heads: Iterable[Record]) -> Iterator[Conflict]:
+    grouped: dict[str, list[Record]] = {}
+    for head in heads:
+        if head.type == "incident":
+            grouped.setdefault(head.subject, []).append(head)
+    for authorities in grouped.values():
+        for name in ("severity", "state"):
+            yield from _contradiction(authorities, name, (f"incident#/{name}",))
 
 
-def _contradiction(sides: list[Record], source_fields: tuple[str, ...]) -> Conflict:
-    return Conflict(
-        kind=CONTRADICTING_AUTHORITIES,
-        references=tuple(sorted(reference_to(side) for side in sides)),
-        source_fields=source_fields,
-    )
+def _contradiction(sides: list[Record], name: str, source_fields: tuple[str, ...]) -> Iterator[Conflict]:
+    if len({side.identity for side in sides}) > 1 and len({side.data[name] for side in sides}) > 1:
+        yield Conflict(
+            kind=CONTRADICTING_AUTHORITIES,
+            references=tuple(sorted({reference_to(side) for side in sides})),
+            source_fields=source_fields,
+        )
