@@ -1,0 +1,223 @@
+"""The landing folder: NDJSON files that others drop, picked up so that nothing is read twice and nothing is lost.
+
+Belongs here: files and lines. What a line says is `admission`'s business; what was read is the store's.
+
+A file goes through ``<landing>/NAME`` -> ``.picked-up/NAME.<digest>`` -> ``.done/NAME.<digest>``, each step one
+rename. A process killed in between leaves the file in ``.picked-up``, where the next pick-up finds it again;
+admission makes a line that was admitted already a duplicate. What cannot be read is moved to ``.unreadable``
+with its reason beside it. Writers drop a file whole: written as ``.NAME``, ``NAME.part`` or ``NAME.tmp``, then renamed.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dagster_project.errors import Unavailable
+from dagster_project.integrity.canonical import canonical_bytes
+
+PICKED_UP: Final = ".picked-up"
+DONE: Final = ".done"
+UNREADABLE: Final = ".unreadable"
+SUFFIX: Final = ".ndjson"
+UNFINISHED_SUFFIXES: Final = (".part", ".tmp")
+_REASON: Final = ".reason.json"
+_DIGEST_CHARACTERS: Final = 12
+_LONGEST_NAME: Final = 180  # bytes; leaves room for the digest and the reason's suffix
+
+
+@dataclass(frozen=True)
+class PickedUpFile:
+    """A file that was picked up: the name it was dropped under, the digest of its bytes, and where it lies now."""
+
+    name: str
+    digest: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One line: the file's name, the line number from 1, and the bytes without the line's end."""
+
+    name: str
+    line: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class KeptAside:
+    """Something in the landing folder that could not be read as a file of lines, and why."""
+
+    name: str
+    reason_code: str
+
+
+def pick_up(folder: Path) -> list[PickedUpFile]:
+    """Take what was dropped out of the landing folder, and return it with what an earlier pick-up left unfinished.
+
+    What cannot be read is kept aside: `kept_aside` lists it.
+
+    Returns:
+        The files to read, sorted by name and digest.
+
+    Raises:
+        Unavailable: the folder is missing or may not be read or changed.
+    """
+    try:
+        for place in (PICKED_UP, DONE, UNREADABLE):
+            (folder / place).mkdir(mode=0o700, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            if not path.name.startswith(".") and not path.name.endswith(UNFINISHED_SUFFIXES):
+                _take(folder, path)
+        taken = [_named_by_digest(folder, path) for path in (folder / PICKED_UP).iterdir()]
+        return sorted((file for file in taken if file is not None), key=lambda one: (one.name, one.digest))
+    except OSError as error:
+        raise _unavailable(folder, error) from error
+
+
+def _take(folder: Path, path: Path) -> None:
+    try:
+        reason_code = _why_unreadable(path)
+        if reason_code is None and not path.name.endswith(SUFFIX):
+            reason_code = "not_ndjson"
+        if reason_code:
+            _keep_aside(folder, path, reason_code)
+        else:
+            path.rename(folder / PICKED_UP / _name_while_taken(path.name))
+    except FileNotFoundError:
+        return  # another process picked it up, or its writer took it back, between listing and moving
+
+
+def _name_while_taken(name: str) -> str:
+    # Never the same twice: a second file of this name must not replace one that a killed process had just taken.
+    return f"{name}.{secrets.token_hex(8)}.taken"
+
+
+def _why_unreadable(path: Path) -> str | None:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return "symbolic_link"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if not stat.S_ISREG(mode):
+        return "not_a_regular_file"
+    if len(os.fsencode(_dropped_name(path))) > _LONGEST_NAME or not path.name.isprintable():
+        return "name_not_usable"
+    return None if os.access(path, os.R_OK) else "not_readable"
+
+
+def _keep_aside(folder: Path, path: Path, reason_code: str) -> None:
+    """Move to ``.unreadable`` under a name that is free; the reason is written first, so that none lies there bare."""
+    shown = path.name.encode("unicode_escape").decode()[:_LONGEST_NAME]
+    for attempt in range(10_000):
+        target = folder / UNREADABLE / (f"{shown}.{attempt}" if attempt else shown)
+        reason = target.with_name(target.name + _REASON)
+        if target.is_symlink() or target.exists():
+            continue
+        reason.write_bytes(canonical_bytes({"name": shown, "reason_code": reason_code}))
+        path.rename(target)
+        return
+    raise FileExistsError(str(folder / UNREADABLE / shown))
+
+
+def _named_by_digest(folder: Path, path: Path) -> PickedUpFile | None:
+    """Give a picked-up file the name of its bytes, unless it bears it already; None if it is no longer there."""
+    try:
+        reason_code = _why_unreadable(path)  # again: the writer may have put something else in its place
+        if reason_code:
+            _keep_aside(folder, path, reason_code)
+            return None
+        digest = _digest(path)
+        name = _dropped_name(path)
+        target = path.with_name(f"{name}.{digest[:_DIGEST_CHARACTERS]}")
+        if target != path:
+            path.rename(target)
+    except FileNotFoundError:
+        return None  # another process named or finished it
+    return PickedUpFile(name=name, digest=f"sha256:{digest}", path=target)
+
+
+def _dropped_name(path: Path) -> str:
+    """Return the name without what was put behind ``.ndjson``."""
+    stem, suffix, _behind = path.name.rpartition(SUFFIX)
+    return stem + suffix if suffix else path.name
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def units(file: PickedUpFile) -> Iterator[Unit]:
+    """Yield the lines of a picked-up file, in order.
+
+    A line may end in LF or CRLF; the last one needs no end. Lines of white space only are no units.
+
+    Raises:
+        Unavailable: the file can no longer be read.
+    """
+    try:
+        with file.path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                content = line.removesuffix(b"\n").removesuffix(b"\r")
+                if content.strip():
+                    yield Unit(name=file.name, line=number, content=content)
+    except OSError as error:
+        raise _unavailable(file.path, error) from error
+
+
+def finish(file: PickedUpFile) -> bool:
+    """Move a file that was read, and whose units were committed, to ``.done``.
+
+    Returns:
+        True if it is done. False if its bytes changed after it was picked up (its writer still held it open): it
+        stays, and the next pick-up hands it out under its new digest.
+
+    Raises:
+        Unavailable: the file can no longer be read or moved.
+    """
+    done = file.path.parent.parent / DONE / file.path.name
+    try:
+        if not file.path.exists() and done.exists():
+            return True  # another process finished it
+        if f"sha256:{_digest(file.path)}" != file.digest:
+            file.path.rename(file.path.with_name(_name_while_taken(file.name)))
+            return False
+        file.path.rename(done)
+    except OSError as error:
+        raise _unavailable(file.path, error) from error
+    return True
+
+
+def kept_aside(folder: Path) -> list[KeptAside]:
+    """List what was kept aside because it could not be read, sorted by name.
+
+    Raises:
+        Unavailable: the list cannot be read.
+    """
+    place = folder / UNREADABLE
+    try:
+        reasons = place.glob(f"*{_REASON}") if place.is_dir() else []
+        stated = [(path, json.loads(path.read_bytes())["reason_code"]) for path in reasons]
+    except (OSError, ValueError, KeyError) as error:
+        raise _unavailable(place, error) from error
+    aside = sorted((path.with_name(path.name.removesuffix(_REASON)), reason) for path, reason in stated)
+    return [
+        KeptAside(name=path.name, reason_code=reason)
+        for path, reason in aside
+        if path.is_symlink() or path.exists()  # a reason alone: the process was killed before the move
+    ]
+
+
+def _unavailable(place: Path, error: Exception) -> Unavailable:
+    return Unavailable(
+        "landing_folder_unavailable",
+        what=f"the landing folder cannot be read or changed ({type(error).__name__})",
+        where=str(place),
+        what_to_do="Create the folder, or give this user the right to read, write and rename in it.",
+    )
