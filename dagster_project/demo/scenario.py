@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import yaml
@@ -157,7 +157,7 @@ def _read(*path: str) -> bytes:
         raise _damaged("is missing or unreadable", where="/".join(path)) from error
 
 
-def _convert(document: Any, form: type[_Form], *, where: str) -> _Form:
+def _convert(document: object, form: type[_Form], *, where: str) -> _Form:
     try:
         return msgspec.convert(document, form, strict=True)
     except msgspec.ValidationError as error:
