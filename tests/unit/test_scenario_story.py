@@ -24,7 +24,7 @@ from dagster_project.sources.record import Record
 from dagster_project.sources.registry import shipped_registry
 
 HEALTH_EU = "//status.example/health-eu"
-BAD_LINE = (HEALTH_EU, "service-health", "INC-4711", "hook-dispatch/eu-central-1", 1)
+BAD_LINE = (HEALTH_EU, "service-health", "INC-4711", "hook-dispatch/eu-central-1", 2)
 
 
 @cache
@@ -263,7 +263,8 @@ def test_the_refused_outage_would_have_made_the_page_worse_and_comes_back_correc
         if json.loads(line)["recordid"] == "hook-dispatch/eu-central-1"
     ]
     (event,) = refused
-    corrected = records("service-health", "hook-dispatch/eu-central-1")[0]
+    standing, corrected, *_ = records("service-health", "hook-dispatch/eu-central-1")
+    assert standing.data["state"] == "up"
     assert event["data"]["state"] == corrected.data["state"] == "down"
     assert corrected.source == event["source"]
     assert set(event["data"]) - set(corrected.data) == {"oncall"}
