@@ -107,36 +107,67 @@ def document_status(context: RenderingContext, draft: Draft, values: Sequence[Re
     return Derived("final" if status.value in {"resolved", "merged", "withdrawn"} else "interim")
 
 
-def _statuses(context: RenderingContext, values: Sequence[ReadValue]) -> dict[object, str] | str:
-    """Return the mapped status by record, or the code of the first problem."""
+def _statuses(context: RenderingContext, values: Sequence[ReadValue]) -> dict[object, str]:
+    """Return the mapped status by record, of the records whose names and words the profile all maps."""
+    known: dict[object, set[str]] = {}
     for source_field, table in (
         ("service-health#/component", context.tables.capability_by_component),
         ("service-health#/region", context.tables.bucket_by_region),
     ):
-        if any(word not in table for word in _of(values, source_field)):
-            return "unmapped_" + source_field.rpartition("/")[2]
-    statuses: dict[object, str] = {}
-    for one in values:
-        if one.source.source_field == "service-health#/state" and one.source.relation == "DIRECT":
-            status = context.profile.status_codes.get(one.value)
-            if status is None:
-                return "unknown_value"
-            statuses[one.source.reference] = status
-    return statuses if statuses else "missing_value"
+        for one in values:
+            if one.source.source_field == source_field and one.value in table:
+                known.setdefault(one.source.reference, set()).add(source_field)
+    codes = context.profile.status_codes
+    return {
+        one.source.reference: codes[one.value]
+        for one in values
+        if one.source.source_field == "service-health#/state"
+        and one.source.relation == "DIRECT"
+        and one.value in codes
+        and len(known.get(one.source.reference, ())) == len(("component", "region"))
+    }
+
+
+def _unmapped(context: RenderingContext, values: Sequence[ReadValue]) -> str | None:
+    for source_field, table in (
+        ("service-health#/component", context.tables.capability_by_component),
+        ("service-health#/region", context.tables.bucket_by_region),
+        ("service-health#/state", context.profile.status_codes),
+    ):
+        direct = source_field.endswith("/state")
+        words = [
+            one.value
+            for one in values
+            if one.source.source_field == source_field and (one.source.relation == "DIRECT" or not direct)
+        ]
+        if any(word not in table for word in words):
+            return "unknown_value" if direct else "unmapped_" + source_field.rpartition("/")[2]
+    return None
 
 
 def worst_status(context: RenderingContext, _draft: Draft, values: Sequence[ReadValue]) -> Derived:
-    """Show the worst observed state: a bucket or capability is never shown better than any part of it."""
+    """Show the worst observed state: a bucket or capability is never shown better than any part of it.
+
+    A part that cannot be mapped leaves the whole unknown, unless another part already has the worst status there
+    is: a known major outage is not hidden behind a question.
+    """
     statuses = _statuses(context, values)
-    if isinstance(statuses, str):
-        return Derived(problem=statuses)
+    worst = STATUS_CHAIN[-1]
+    if worst in statuses.values():
+        return Derived(worst)
+    problem = _unmapped(context, values)
+    if problem or not statuses:
+        return Derived(problem=problem or "missing_value")
     if any(status not in STATUS_CHAIN for status in statuses.values()):
         return Derived(problem="incomparable_value")
     return Derived(max(statuses.values(), key=STATUS_CHAIN.index))
 
 
 def status_since(context: RenderingContext, draft: Draft, values: Sequence[ReadValue]) -> Derived:
-    """Since when the shown status holds: the earliest `since` among the records that have it."""
+    """Since when the shown status holds.
+
+    A bad status holds since the first record had it; `operational` holds since the last one was well again.
+    """
     worst = worst_status(context, draft, values)
     if worst.problem:
         return worst
@@ -144,11 +175,11 @@ def status_since(context: RenderingContext, draft: Draft, values: Sequence[ReadV
     since = [
         parse_instant(one.value)
         for one in values
-        if one.source.source_field == "service-health#/since"
-        and isinstance(statuses, dict)
-        and statuses.get(one.source.reference) == worst.value
+        if one.source.source_field == "service-health#/since" and statuses.get(one.source.reference) == worst.value
     ]
-    return Derived(format_instant(min(since))) if since else Derived(problem="missing_value")
+    if not since:
+        return Derived(problem="missing_value")
+    return Derived(format_instant(max(since) if worst.value == STATUS_CHAIN[0] else min(since)))
 
 
 def readiness(context: RenderingContext, _draft: Draft, values: Sequence[ReadValue]) -> Derived:

@@ -70,8 +70,10 @@ def statement_drafts(context: RenderingContext, incident_status: Field | None) -
     Data integrity is stated with `resolved` only: it is part of that claim (incident_communication M7).
     """
     for record in present(helped_workarounds(context), "workaround#/reference"):
-        inputs = (direct(record, "workaround#/reference", "IDENTITY"), *entitlement(context))
-        yield from _statement(context, context.code(record), inputs)
+        if _may_be_applied(context, record):
+            readiness = (indirect(record, f"workaround#/{name}") for name in ("readiness", "verified"))
+            inputs = (direct(record, "workaround#/reference", "IDENTITY"), *readiness, *entitlement(context))
+            yield from _statement(context, context.code(record), inputs)
     for record in present((context.bridge.contract,), "contract#/committed_cadence_minutes"):
         source = direct(record, "contract#/committed_cadence_minutes", "IDENTITY")
         yield from _statement(context, "committed-cadence", (source,))
@@ -84,6 +86,12 @@ def statement_drafts(context: RenderingContext, incident_status: Field | None) -
             reviews = (indirect(one, "security-review#/outcome") for one in reviews_of(context, record))
             inputs = (direct(record, "dependency#/vendors"), *reviews, *entitlement(context))
             yield from _statement(context, context.code(record), inputs)
+
+
+def _may_be_applied(context: RenderingContext, record: Record) -> bool:
+    """Tell whether a workaround is ready and verified: nobody is sent to the steps of one that is not."""
+    word = record.data["readiness"]
+    return record.data["verified"] is True and context.profile.readiness_codes.get(word) == "available_verified"
 
 
 def relevant_dependencies(context: RenderingContext) -> tuple[Record, ...]:

@@ -1,0 +1,163 @@
+"""Admission: delivered units become records in the log, or are kept aside with their reason.
+
+Belongs here: what an admitted or rejected unit does to the store: the record, the delivery, the pending change.
+The rules of admission are `sources.admission`; where units come from is `connections`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from dagster_project.application.subjects import incidents_touched_by, register_incident
+from dagster_project.application.workspace import Workspace
+from dagster_project.sources.admission import Rejection, admit_bytes, record_bytes
+from dagster_project.sources.record import Record
+from dagster_project.sources.source_fields import body_classification
+from dagster_project.store import incidents, intake, records
+from dagster_project.store.intake import NewRejection, RejectedState
+from dagster_project.store.records import Outcome
+from dagster_project.store.transaction import Transaction
+
+# Units admitted per transaction: enough to make commits cheap, few enough for other writers to come between.
+BATCH: Final = 200
+
+
+@dataclass(frozen=True)
+class DeliveredUnit:
+    """The bytes of one event and where they came from: file or feed, and the line or index in it."""
+
+    unit: str
+    locator: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class RejectedUnit:
+    """A unit that was kept aside: where it came from, why, and where in it. Never its content."""
+
+    unit: str
+    locator: str
+    reason_code: str
+    where: str
+
+
+@dataclass(frozen=True)
+class AdmissionReport:
+    """What became of a delivery: counts by outcome, the rejected units, and the incidents whose records moved."""
+
+    counts: dict[str, int]
+    rejected: tuple[RejectedUnit, ...]
+    incidents: tuple[str, ...]
+
+    @property
+    def delivered(self) -> int:
+        """How many units there were."""
+        return sum(self.counts.values())
+
+
+def merge_reports(reports: Iterable[AdmissionReport]) -> AdmissionReport:
+    """Add up several reports."""
+    counts: Counter[str] = Counter()
+    rejected: list[RejectedUnit] = []
+    touched: set[str] = set()
+    for report in reports:
+        counts.update(report.counts)
+        rejected.extend(report.rejected)
+        touched.update(report.incidents)
+    return AdmissionReport(dict(sorted(counts.items())), tuple(rejected), tuple(sorted(touched)))
+
+
+def admit(workspace: Workspace, units: Iterable[DeliveredUnit]) -> AdmissionReport:
+    """Admit units in order; every unit ends at a record or at a rejected input."""
+    reports: list[AdmissionReport] = []
+    batch: list[DeliveredUnit] = []
+    for unit in units:
+        batch.append(unit)
+        if len(batch) == BATCH:
+            reports.append(_admit_batch(workspace, batch))
+            batch = []
+    if batch:
+        reports.append(_admit_batch(workspace, batch))
+    return merge_reports(reports)
+
+
+def _admit_batch(workspace: Workspace, units: list[DeliveredUnit]) -> AdmissionReport:
+    received_at = workspace.clock.now()
+    with workspace.store.begin() as transaction:
+        return merge_reports([_admit_unit(workspace, transaction, unit, received_at) for unit in units])
+
+
+def _admit_unit(
+    workspace: Workspace, transaction: Transaction, unit: DeliveredUnit, received_at: datetime
+) -> AdmissionReport:
+    result = admit_bytes(unit.body, received_at=received_at, registry=workspace.registry)
+    if isinstance(result, Rejection):
+        return _keep_aside(transaction, unit, result, received_at)
+    insertion = records.insert_record(
+        transaction,
+        result,
+        body=record_bytes(result),
+        body_classification=body_classification(result),
+        admitted_at=received_at,
+    )
+    intake.record_delivery(
+        transaction,
+        unit=unit.unit,
+        locator=unit.locator,
+        received_at=received_at,
+        outcome=insertion.outcome,
+        record_sequence=insertion.sequence,
+    )
+    touched = _settle_rejected(transaction, result)
+    if insertion.outcome is not Outcome.DUPLICATE:
+        register_incident(transaction, result, received_at)
+        touched |= incidents_touched_by(transaction, result)
+        intake.close_lagging(transaction, result.source)
+    incidents.raise_revision(transaction, sorted(touched), at=received_at)
+    return AdmissionReport({insertion.outcome.value: 1}, (), tuple(sorted(touched)))
+
+
+def _keep_aside(
+    transaction: Transaction, unit: DeliveredUnit, rejection: Rejection, received_at: datetime
+) -> AdmissionReport:
+    version = rejection.recordversion
+    kept = NewRejection(
+        reason_code=rejection.reason_code,
+        where_pointer=rejection.where,
+        received_at=received_at,
+        source=rejection.source,
+        type=rejection.type,
+        subject=rejection.subject,
+        recordid=rejection.recordid,
+        recordversion=None if version is None else str(version),
+    )
+    number = intake.reject(transaction, kept, unit.body)
+    intake.record_delivery(
+        transaction,
+        unit=unit.unit,
+        locator=unit.locator,
+        received_at=received_at,
+        outcome=Outcome.REJECTED,
+        rejected_input_id=number,
+    )
+    readable = rejection.source and rejection.type and rejection.subject
+    if not readable:
+        intake.mark_lagging(transaction, rejection.source or f"unreadable:{unit.unit}", kept.reason_code, received_at)
+    touched = set(incidents.incidents_fed_by(transaction, [rejection.subject])) if rejection.subject else set()
+    incidents.raise_revision(transaction, sorted(touched), at=received_at)
+    report = RejectedUnit(unit.unit, unit.locator, rejection.reason_code, rejection.where)
+    return AdmissionReport({Outcome.REJECTED.value: 1}, (report,), tuple(sorted(touched)))
+
+
+def _settle_rejected(transaction: Transaction, record: Record) -> set[str]:
+    """Mark rejected input as admitted once its own source delivers the same record well, at that version or later."""
+    touched: set[str] = set()
+    for one in intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=[record.subject]):
+        same = (one.source, one.type, one.recordid) == (record.source, record.type, record.recordid)
+        version = one.recordversion
+        if same and (version is None or int(version) <= record.recordversion):
+            intake.decide_rejected(transaction, one.rejected_input_id, RejectedState.ADMITTED)
+            touched.update(incidents.incidents_fed_by(transaction, [record.subject]))
+    return touched

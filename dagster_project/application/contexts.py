@@ -1,0 +1,63 @@
+"""Contexts: rebuilding what a stored candidate was rendered from.
+
+Belongs here: from the digests in a candidate's row to the domain's `RenderingContext` and `Predecessor`. Check,
+replay and verification start here, from stored bytes and never from what a process remembers.
+"""
+
+from dagster_project.application.snapshots import read_snapshot
+from dagster_project.application.workspace import Workspace
+from dagster_project.errors import IntegrityViolation
+from dagster_project.integrity.canonical import parse_strict
+from dagster_project.packaging.context import BridgeFacts, RenderingContext, bridges_of
+from dagster_project.packaging.delta import Predecessor
+from dagster_project.packaging.fields import leaves
+from dagster_project.packaging.lineage import Lineage, fields_from, read_lineage
+from dagster_project.packaging.snapshot import Snapshot
+from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.transaction import Transaction
+
+
+def context_of(workspace: Workspace, transaction: Transaction, row: CandidateRow) -> RenderingContext:
+    """Return the context that a candidate was rendered in, from its pins."""
+    snapshot = read_snapshot(transaction, row.incident, row.snapshot_digest)
+    return RenderingContext(
+        snapshot=snapshot,
+        tables=workspace.shelf.tables(transaction, row.profile_digest),
+        bridge=_facts(snapshot, row.bridge),
+        evaluation_instant=row.evaluation_instant,
+        code_key=transaction.keys.opaque_codes,
+    )
+
+
+def _facts(snapshot: Snapshot, bridge: str) -> BridgeFacts:
+    for facts in bridges_of(snapshot):
+        if facts.bridge == bridge:
+            return facts
+    raise IntegrityViolation(
+        "bridge_not_in_snapshot",
+        what="the pinned snapshot opens no such bridge",
+        where=f"bridge {bridge} of incident {snapshot.incident}",
+        what_to_do="Run `channelsafe verify`, and restore from a backup what it lists.",
+    )
+
+
+def lineage_of_row(transaction: Transaction, row: CandidateRow) -> Lineage:
+    """Return the stored lineage of a candidate."""
+    return read_lineage(parse_strict(transaction.get_sealed(row.lineage_digest)))
+
+
+def predecessor_of(workspace: Workspace, transaction: Transaction, row: CandidateRow | None) -> Predecessor | None:
+    """Return the candidate `row` as a predecessor, or None where there is none."""
+    if row is None:
+        return None
+    content = parse_strict(transaction.get_sealed(row.content_digest))
+    return Predecessor(
+        content=content,
+        context=context_of(workspace, transaction, row),
+        fields=fields_from(lineage_of_row(transaction, row), leaves(content)),
+    )
+
+
+def predecessor_row(transaction: Transaction, row: CandidateRow) -> CandidateRow | None:
+    """Return the row of a candidate's predecessor on its bridge, or None for the first."""
+    return None if row.predecessor_id is None else find_candidate(transaction, row.predecessor_id)

@@ -1,0 +1,127 @@
+"""Profiles in use: loading them, judging them, and which one a bridge is rendered with.
+
+Belongs here: reading profile files and assigning them. Until profiles can be approved, every profile that is
+loaded has the state `unapproved_demo`, which release will refuse.
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from dagster_project.application.workspace import Workspace
+from dagster_project.errors import Unavailable, UnsafeOrRejected
+from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.packaging.profile import Profile, profile_digest, profile_document, read_profile
+from dagster_project.packaging.profile_validation import ERROR, Finding, validate_profile
+from dagster_project.store import profiles as profile_rows
+from dagster_project.store.profiles import ALL_INCIDENTS, NewProfile, add_profile
+from dagster_project.store.transaction import Transaction
+
+UNAPPROVED: Final = "unapproved_demo"
+EVERY_BRIDGE: Final = ""
+
+
+def read_profile_file(path: Path) -> Profile:
+    """Read a profile from a YAML file.
+
+    Raises:
+        Unavailable: the file is missing or unreadable.
+        UnsafeOrRejected: not YAML, or not a disclosure profile.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unavailable(
+            "profile_unreadable",
+            what=f"the profile cannot be read ({type(error).__name__})",
+            where=str(path),
+            what_to_do="Name a readable YAML file; the shipped ones are listed by `channelsafe profile list`.",
+        ) from error
+    return _parse(text, where=path.name)
+
+
+def shipped_profile_names() -> tuple[str, ...]:
+    """Return the names of the profiles that come with the project."""
+    folder = resources.files("dagster_project.packaging") / "profiles"
+    return tuple(sorted(one.name.removesuffix(".yaml") for one in folder.iterdir() if one.name.endswith(".yaml")))
+
+
+def shipped_profile(name: str) -> Profile:
+    """Return a profile that comes with the project, by file name without ending."""
+    file = resources.files("dagster_project.packaging") / "profiles" / f"{name}.yaml"
+    return _parse(file.read_text(encoding="utf-8"), where=file.name)
+
+
+def _parse(text: str, *, where: str) -> Profile:
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UnsafeOrRejected(
+            "profile_not_yaml",
+            what="the profile is not YAML",
+            where=where,
+            what_to_do="Correct the file; a YAML linter names the line.",
+        ) from error
+    return read_profile(document, where=where)
+
+
+def judge_profile(profile: Profile) -> tuple[Finding, ...]:
+    """Return every finding over a profile, errors first."""
+    return validate_profile(profile)
+
+
+def load_profile(workspace: Workspace, profile: Profile) -> str:
+    """Store a profile so that bridges can be rendered with it; return its digest.
+
+    Raises:
+        UnsafeOrRejected: the profile has errors; it is not stored.
+    """
+    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
+    if errors:
+        raise UnsafeOrRejected(
+            "profile_invalid",
+            what=f"the profile has {len(errors)} errors, the first is {errors[0].code} at {errors[0].where}",
+            where=profile.name,
+            what_to_do="See every finding with `channelsafe profile validate FILE` and correct the profile.",
+        )
+    digest = profile_digest(profile)
+    new = NewProfile(
+        profile_digest=digest,
+        name=profile.name,
+        channel=profile.channel,
+        state=UNAPPROVED,
+        loaded_at=workspace.clock.now(),
+    )
+    with workspace.store.begin() as transaction:
+        add_profile(transaction, new, body=canonical_bytes(profile_document(profile)))
+    return digest
+
+
+def assign_profile(
+    workspace: Workspace, digest: str, *, bridge: str = EVERY_BRIDGE, incident: str = ALL_INCIDENTS
+) -> None:
+    """Render a bridge with a stored profile from now on; without names, every bridge that has none of its own."""
+    with workspace.store.begin() as transaction:
+        profile_rows.assign_profile(
+            transaction, incident=incident, bridge=bridge, profile_digest=digest, at=workspace.clock.now()
+        )
+
+
+def profile_for(transaction: Transaction, *, incident: str, bridge: str) -> str:
+    """Return the digest of the profile that a bridge is rendered with: its own, or the one for every bridge.
+
+    Raises:
+        Unavailable: no profile was loaded.
+    """
+    own = profile_rows.assigned_profile(transaction, incident=incident, bridge=bridge)
+    digest = own or profile_rows.assigned_profile(transaction, incident=incident, bridge=EVERY_BRIDGE)
+    if digest is None:
+        raise Unavailable(
+            "profile_missing",
+            what="no disclosure profile is in use",
+            where=f"bridge {bridge} of incident {incident}",
+            what_to_do="Load one with `channelsafe profile load FILE`.",
+        )
+    return digest

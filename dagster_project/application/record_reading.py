@@ -1,0 +1,24 @@
+"""Reading records back: from rows of the log to typed records, each body verified.
+
+Belongs here: the one way in which use cases get records out of the store.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from dagster_project.sources.record import Record
+from dagster_project.store.records import RecordRow, record_body
+from dagster_project.store.transaction import Transaction
+
+# What was admitted is well-formed: only types are restored here (an envelope's version is written as a string).
+_DECODER = msgspec.json.Decoder(Record, strict=False)
+
+
+def read_records(transaction: Transaction, rows: Iterable[RecordRow]) -> tuple[Record, ...]:
+    """Return the records of `rows`.
+
+    Raises:
+        IntegrityViolation: a stored body is not what was stored.
+    """
+    return tuple(_DECODER.decode(record_body(transaction, row)) for row in rows)
