@@ -5,6 +5,7 @@ Belongs here: bytes from a file or URL, and the form of the feed. What its updat
 admitted, because half a feed is a rosier feed.
 """
 
+import http.client
 import re
 import time
 import unicodedata
@@ -61,10 +62,13 @@ def read_feed(location: str) -> bytes:
 def _fetch(url: str) -> bytes:
     try:
         with _opener().open(url, timeout=SILENCE_SECONDS) as answer:
-            return _read_all(answer, where=_shown(url))
+            content = _read_all(answer, where=_shown(url))
+            if answer.length:  # what the server announced and did not send
+                raise _unavailable(_shown(url), "the answer broke off")
+            return content
     except urllib.error.HTTPError as error:
         raise _unavailable(_shown(url), f"the server answered {error.code}") from None
-    except (OSError, ValueError) as error:  # URLError and a broken HTTP answer are among them
+    except (OSError, ValueError, http.client.HTTPException) as error:  # URLError is an OSError
         raise _unavailable(_shown(url), type(error).__name__) from None
 
 
