@@ -1,6 +1,7 @@
 """The profile and the account of the sample bridge that are shipped for the status feed."""
 
 import os
+import runpy
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -17,8 +18,11 @@ from dagster_project.sources.admission import Rejection, admit_bytes
 from dagster_project.sources.conflicts import find_conflicts
 from dagster_project.sources.record import Record
 from dagster_project.sources.registry import shipped_registry
-from tests.unit.google_cloud_expected import LOCATIONS, PRODUCTS
 
+# Run by its path: the tests are no package, so that any of them can be started from anywhere.
+EXPECTED = runpy.run_path(str(Path(__file__).with_name("google_cloud_expected.py")))
+PRODUCTS: dict[str, tuple[str, str]] = EXPECTED["PRODUCTS"]
+LOCATIONS: dict[str, str] = EXPECTED["LOCATIONS"]
 REAL_DATA = Path(os.environ.get("CHANNELSAFE_REAL_DATA") or Path(__file__).parents[3] / "shared" / "data")
 REAL_FEED = REAL_DATA / "incidents" / "google_cloud_incidents.json"
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
