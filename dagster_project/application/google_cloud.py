@@ -1,0 +1,83 @@
+"""The Google Cloud status feed as a use case: taking it in, and playing its history under a simulated clock.
+
+Belongs here: what a feed does to the store. The form of the feed is `connections.google_cloud`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib import resources
+from itertools import groupby
+
+import orjson
+
+from dagster_project.application.admit import AdmissionReport, DeliveredUnit, admit, merge_reports
+from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
+from dagster_project.application.refresh import RefreshReport, refresh
+from dagster_project.application.workspace import Workspace
+from dagster_project.clock import FixedClock, parse_instant
+from dagster_project.connections.google_cloud import parse_feed, read_feed
+from dagster_project.connections.google_cloud_records import feed_records
+from dagster_project.store.profiles import assigned_profile
+
+SAMPLE_BRIDGE = "harbourline"
+SAMPLE_PROFILE = "google_cloud_bridge"
+
+
+@dataclass(frozen=True)
+class PlayedMoment:
+    """One instant of a feed's history: how many events it had, and the refreshes that they led to."""
+
+    at: datetime
+    events: int
+    refreshes: tuple[RefreshReport, ...]
+
+
+def ingest_google_cloud(workspace: Workspace, location: str) -> AdmissionReport:
+    """Admit a whole feed from a file or URL, with the sample bridge's account records before it.
+
+    Raises:
+        UnsafeOrRejected: the feed is malformed as a whole; nothing of it is admitted.
+        Unavailable: it cannot be read.
+    """
+    events = feed_records(parse_feed(read_feed(location)))
+    accounts = _prepare_sample_bridge(workspace)
+    return merge_reports((accounts, admit(workspace, _units(events))))
+
+
+def _units(events: list[bytes]) -> Iterator[DeliveredUnit]:
+    for number, body in enumerate(events, start=1):
+        yield DeliveredUnit(unit="google-cloud", locator=f"event {number}", body=body)
+
+
+def _prepare_sample_bridge(workspace: Workspace) -> AdmissionReport:
+    """Give the sample bridge its contract, entitlement and profile, unless it has a profile already."""
+    folder = resources.files("dagster_project.demo") / "google_cloud"
+    lines = (folder / "account_records.ndjson").read_bytes().splitlines()
+    units = [
+        DeliveredUnit(unit="account_records.ndjson", locator=f"line {number}", body=line)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+    with workspace.store.read() as transaction:
+        assigned = assigned_profile(transaction, incident="", bridge=SAMPLE_BRIDGE)
+    if assigned is None:
+        assign_profile(workspace, load_profile(workspace, shipped_profile(SAMPLE_PROFILE)), bridge=SAMPLE_BRIDGE)
+    return admit(workspace, units)
+
+
+def _recorded(event: bytes) -> datetime:
+    return parse_instant(orjson.loads(event)["recordedtime"])
+
+
+def play_google_cloud(workspace: Workspace, location: str) -> Iterator[PlayedMoment]:
+    """Admit a feed's events in the order of time under a simulated clock, refreshing as each moment requires."""
+    events = sorted(feed_records(parse_feed(read_feed(location))), key=_recorded)
+    clock = FixedClock(_recorded(events[0]))
+    simulated = replace(workspace, clock=clock)
+    _prepare_sample_bridge(simulated)
+    for at, moment in groupby(events, key=_recorded):
+        clock.set(at)
+        bodies = list(moment)
+        report = admit(simulated, _units(bodies))
+        yield PlayedMoment(at, len(bodies), tuple(refresh(simulated, name) for name in report.incidents))

@@ -1,0 +1,164 @@
+"""Verification: is every stored byte what was stored, and does every candidate follow from its pins.
+
+Belongs here: reading everything back and making every candidate again. Byte for byte under the same renderer; under
+another one the content is compared and the difference is said (invariant I6).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from dagster_project.application.candidates import view_index
+from dagster_project.application.checks import is_open, read_stored_check
+from dagster_project.application.contexts import context_of, predecessor_of, predecessor_row
+from dagster_project.application.record_reading import read_records
+from dagster_project.application.workspace import Workspace
+from dagster_project.errors import ChannelsafeError, IntegrityViolation
+from dagster_project.integrity.canonical import parse_strict
+from dagster_project.integrity.digests import digest_bytes
+from dagster_project.packaging.candidate import make_candidate
+from dagster_project.packaging.manifest import read_manifest
+from dagster_project.sources.record import reference_to
+from dagster_project.store import gates, incidents, records
+from dagster_project.store.candidates import CandidateRow, candidates_of, load_snapshot
+from dagster_project.store.gates import ReleaseCheckRow
+from dagster_project.store.records import RecordRow
+from dagster_project.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing that is not what was stored: what, and its error code. Digests and ids only."""
+
+    where: str
+    code: str
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """How much was verified, and what was not as stored. `other_renderer` counts candidates of earlier code."""
+
+    bodies: int
+    records: int
+    candidates: int
+    other_renderer: int
+    violations: tuple[Violation, ...]
+
+
+def verify(workspace: Workspace, *, progress: Callable[[str], None]) -> VerificationReport:
+    """Verify the whole deployment; `progress` is told of each candidate.
+
+    The log is read once; each body is verified where it lies, whether a row names it or not.
+    """
+    with workspace.store.read() as transaction:
+        violations = [*_verify_blobs(transaction)]
+        bodies = sum(1 for _location in transaction.blobs.iterate())
+        count, found = _verify_records(transaction)
+        violations += found
+        candidates = others = 0
+        for incident in incidents.all_incidents(transaction):
+            for row in candidates_of(transaction, incident.incident):
+                progress(f"{row.incident} {row.bridge} {row.ordinal}")
+                candidates += 1
+                others += int(row.renderer_digest != workspace.renderer.digest)
+                violations += _verified(_name(row), partial(verify_candidate, workspace, transaction, row))
+    return VerificationReport(bodies, count, candidates, others, tuple(violations))
+
+
+def _name(row: CandidateRow) -> str:
+    return f"{row.incident}/{row.bridge}/{row.ordinal}"
+
+
+def _verified(where: str, action: Callable[[], object]) -> list[Violation]:
+    try:
+        action()
+    except ChannelsafeError as error:
+        return [Violation(where=where, code=error.code)]
+    return []
+
+
+def _verify_blobs(transaction: Transaction) -> Iterator[Violation]:
+    for location in transaction.blobs.iterate():
+        yield from _verified(location.name, partial(transaction.blobs.verify, location))
+
+
+def _verify_records(transaction: Transaction) -> tuple[int, list[Violation]]:
+    rows = records.records_after(transaction, 0, limit=records.last_sequence(transaction))
+    found = [
+        violation
+        for row in rows
+        for violation in _verified(f"record {row.sequence}", partial(_verify_record, transaction, row))
+    ]
+    return len(rows), found
+
+
+def _verify_record(transaction: Transaction, row: RecordRow) -> None:
+    (record,) = read_records(transaction, [row])
+    reference = reference_to(record)
+    told = (reference.source, reference.recordid, reference.recordversion, reference.datadigest)
+    if told != (row.source, row.recordid, row.recordversion, row.data_digest):
+        raise _violation("record_row_differs", f"record {row.sequence}")
+
+
+def _violation(code: str, where: str) -> IntegrityViolation:
+    return IntegrityViolation(
+        code,
+        what="what is stored does not follow from what it was made of",
+        where=where,
+        what_to_do="Restore the store from a backup; `channelsafe verify` lists all that is affected.",
+    )
+
+
+def verify_candidate(workspace: Workspace, transaction: Transaction, row: CandidateRow) -> None:
+    """Make a candidate again from its pins and compare it with what is stored; verify its checks and manifest.
+
+    Raises:
+        IntegrityViolation: a body or a row is not what was stored, or does not follow from the pins.
+    """
+    if digest_bytes(load_snapshot(transaction, row.snapshot_digest)) != row.snapshot_digest:
+        raise _violation("snapshot_differs", _name(row))
+    for digest in (row.content_digest, row.lineage_digest, row.delta_digest, row.annex_digest, row.view_digest):
+        transaction.get_sealed(digest)
+    for digest in parse_strict(transaction.get_sealed(row.view_digest)).values():
+        transaction.get_sealed(digest)
+    before = predecessor_of(workspace, transaction, predecessor_row(transaction, row))
+    again = make_candidate(context_of(workspace, transaction, row), before)
+    rebuilt = {
+        "content": (digest_bytes(again.content_bytes), row.content_digest),
+        "lineage": (digest_bytes(again.lineage_bytes), row.lineage_digest),
+        "delta": (digest_bytes(again.delta_bytes), row.delta_digest),
+        "annex": (digest_bytes(again.annex_bytes), row.annex_digest),
+        "views": (digest_bytes(view_index(again.views)), row.view_digest),
+    }
+    compared = rebuilt if row.renderer_digest == workspace.renderer.digest else {"content": rebuilt["content"]}
+    for part, (made, stored) in compared.items():
+        if made != stored:
+            raise _violation(f"{part}_not_reproduced", _name(row))
+    _verify_gates(transaction, row)
+
+
+def _verify_gates(transaction: Transaction, row: CandidateRow) -> None:
+    checks = gates.release_checks_of(transaction, row.candidate_id)
+    for stored in checks:
+        _verify_check(transaction, row, stored)
+    manifest_row = gates.find_manifest(transaction, row.candidate_id)
+    if manifest_row is None:
+        return
+    body = transaction.get_sealed(manifest_row.body_digest)
+    manifest = read_manifest(parse_strict(body))
+    named = [one for one in checks if one.check_digest == manifest.release_check_digest]
+    if digest_bytes(body) != manifest_row.manifest_digest or manifest.content_digest != row.content_digest:
+        raise _violation("manifest_differs", _name(row))
+    if not named or not is_open(read_stored_check(transaction, named[0]), row, row.evaluation_instant):
+        raise _violation("manifest_without_passed_check", _name(row))
+
+
+def _verify_check(transaction: Transaction, row: CandidateRow, stored: ReleaseCheckRow) -> None:
+    check = read_stored_check(transaction, stored)
+    told = (check.passed, check.content_digest, check.valid_until, check.bridge)
+    if told != (stored.passed, stored.content_digest, stored.valid_until, stored.bridge):
+        raise _violation("release_check_differs", _name(row))
+    if stored.check_digest != stored.check_body_digest or check.content_digest != row.content_digest:
+        raise _violation("release_check_differs", _name(row))
+    if stored.reasons_digest is not None:
+        transaction.get_sealed(stored.reasons_digest)
