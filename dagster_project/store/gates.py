@@ -1,0 +1,140 @@
+"""Gates: the release checks of candidates, and the internal manifests that only a passed check lets through.
+
+Belongs here: storing what was checked and refusing a manifest without a passed check of the very same bytes.
+Whether a check passes, and whether it still holds at an instant, is the domain's question.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from dagster_project.errors import IntegrityViolation, UnsafeOrRejected
+from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.tables import internal_manifests, release_checks
+from dagster_project.store.transaction import Transaction, first_row, insert_new
+
+_CHECKS: Final = release_checks.c
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReleaseCheck:
+    """A release check over exact bytes, to be added; its whole body is a sealed blob."""
+
+    candidate_id: int
+    check_digest: str
+    content_digest: str
+    snapshot_digest: str
+    profile_digest: str
+    predecessor_digest: str | None
+    deny_list_digest: str
+    bridge: str
+    passed: bool
+    check_body_digest: str
+    evaluated_for: datetime
+    valid_until: datetime | None
+    created_at: datetime
+    reasons_digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseCheckRow(NewReleaseCheck):
+    """A stored release check; the greatest `check_id` of a candidate is the latest."""
+
+    check_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestRow:
+    """An internal manifest, of one candidate and the release check that it passed; its body is a sealed blob."""
+
+    manifest_digest: str
+    candidate_id: int
+    check_id: int
+    incident: str
+    bridge: str
+    body_digest: str
+    created_at: datetime
+
+
+def add_release_check(transaction: Transaction, new: NewReleaseCheck) -> int:
+    """Store a release check and return its id; one that is there already keeps its id.
+
+    Raises:
+        IntegrityViolation: it is not over the bytes of its candidate.
+    """
+    candidate = find_candidate(transaction, new.candidate_id)
+    if candidate is None or not _is_over(new, candidate):
+        raise IntegrityViolation(
+            "check_of_other_bytes",
+            what="a release check names other content, snapshot, profile or bridge than its candidate",
+            where=f"candidate {new.candidate_id}",
+            what_to_do="Refresh the incident again: it makes and checks a new candidate.",
+        )
+    check_id: int | None = insert_new(transaction, release_checks, vars(new))
+    if check_id is not None:
+        return check_id
+    statement = sa.select(_CHECKS.check_id).where(
+        _CHECKS.candidate_id == new.candidate_id, _CHECKS.check_digest == new.check_digest
+    )
+    stored: int = transaction.connection.execute(statement).scalar_one()
+    return stored
+
+
+def latest_release_check(transaction: Transaction, candidate_id: int) -> ReleaseCheckRow | None:
+    """Return the newest release check of a candidate, passed or failed, or None."""
+    statement = sa.select(release_checks).where(_CHECKS.candidate_id == candidate_id)
+    row = first_row(transaction, statement.order_by(_CHECKS.check_id.desc()))
+    return None if row is None else ReleaseCheckRow(**row)
+
+
+def release_checks_of(transaction: Transaction, candidate_id: int) -> list[ReleaseCheckRow]:
+    """Return all release checks of a candidate, oldest first."""
+    statement = sa.select(release_checks).where(_CHECKS.candidate_id == candidate_id)
+    found = transaction.connection.execute(statement.order_by(_CHECKS.check_id)).mappings()
+    return [ReleaseCheckRow(**row) for row in found]
+
+
+def add_manifest(transaction: Transaction, new: ManifestRow) -> None:
+    """Store the internal manifest of a candidate, once.
+
+    Raises:
+        UnsafeOrRejected: the candidate's latest release check is not this one, or did not pass.
+        IntegrityViolation: the candidate has another manifest already.
+    """
+    check = latest_release_check(transaction, new.candidate_id)
+    if check is None or check.check_id != new.check_id or not check.passed:
+        raise UnsafeOrRejected(
+            "release_check_not_passed",
+            what="an internal manifest needs the latest release check of its candidate, passed",
+            where=f"candidate {new.candidate_id}",
+            what_to_do="Look at the reasons of the failed check; a corrected source or profile makes a new candidate.",
+        )
+    if insert_new(transaction, internal_manifests, {**vars(new), "check_passed": True}) is not None:
+        return
+    stored = find_manifest(transaction, new.candidate_id)
+    if stored is None or stored.manifest_digest != new.manifest_digest:
+        raise IntegrityViolation(
+            "manifest_differs",
+            what="the candidate has another internal manifest already",
+            where=f"candidate {new.candidate_id}",
+            what_to_do="Run `channelsafe verify`; a manifest is never replaced.",
+        )
+
+
+def find_manifest(transaction: Transaction, candidate_id: int) -> ManifestRow | None:
+    """Return the internal manifest of a candidate, or None."""
+    columns = [column for column in internal_manifests.c if column.name != "check_passed"]
+    statement = sa.select(*columns).where(internal_manifests.c.candidate_id == candidate_id)
+    row = first_row(transaction, statement)
+    return None if row is None else ManifestRow(**row)
+
+
+def _is_over(check: NewReleaseCheck, candidate: CandidateRow) -> bool:
+    return (check.content_digest, check.snapshot_digest, check.profile_digest, check.bridge) == (
+        candidate.content_digest,
+        candidate.snapshot_digest,
+        candidate.profile_digest,
+        candidate.bridge,
+    )

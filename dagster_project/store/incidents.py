@@ -1,0 +1,129 @@
+"""Incidents: which have pending changes, and which subjects feed them.
+
+Belongs here: registration, revisions and subjects. Events only raise the revision; a refresh re-reads the log and
+sets the observed revision, as a Kubernetes controller does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from dagster_project.errors import IntegrityViolation
+from dagster_project.store.tables import incident_subjects, incidents
+from dagster_project.store.transaction import Transaction, first_row, insert_new
+
+_COLUMNS: Final = incidents.c
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentRow:
+    """An incident and its pending change: there is one where `revision` is above `observed_revision`."""
+
+    incident: str
+    revision: int
+    observed_revision: int
+    pending_since: datetime | None
+    urgent: bool
+    registered_at: datetime
+
+
+def raise_revision(transaction: Transaction, names: Iterable[str], *, at: datetime, urgent: Iterable[str] = ()) -> None:
+    """Say that the records of incidents moved; an unknown incident is registered by this.
+
+    Args:
+        transaction: A writing transaction, the one that admitted the records.
+        names: The incidents concerned.
+        at: When; the first instant of a pending change stays.
+        urgent: Those of `names` that are refreshed first; urgent stays until observed.
+    """
+    first = set(urgent)
+    for incident in sorted({*names, *first}):
+        values = {"incident": incident, "revision": 0, "observed_revision": 0, "urgent": False}
+        if insert_new(transaction, incidents, {**values, "registered_at": at}) is not None:
+            insert_new(transaction, incident_subjects, {"incident": incident, "subject": incident})
+        statement = sa.update(incidents).where(_COLUMNS.incident == incident)
+        transaction.connection.execute(
+            statement.values(
+                revision=_COLUMNS.revision + 1,
+                pending_since=sa.func.coalesce(
+                    _COLUMNS.pending_since, sa.bindparam("at", at, _COLUMNS.pending_since.type)
+                ),
+                urgent=sa.or_(_COLUMNS.urgent, sa.literal(incident in first)),
+            )
+        )
+
+
+def pending_incidents(transaction: Transaction, *, limit: int) -> list[IncidentRow]:
+    """Return up to `limit` incidents with a pending change: urgent first, then longest pending, then by name."""
+    statement = (
+        sa.select(incidents)
+        .where(_COLUMNS.revision > _COLUMNS.observed_revision)
+        .order_by(_COLUMNS.urgent.desc(), _COLUMNS.pending_since, _COLUMNS.incident)
+        .limit(limit)
+    )
+    return [IncidentRow(**row) for row in transaction.connection.execute(statement).mappings()]
+
+
+def all_incidents(transaction: Transaction) -> list[IncidentRow]:
+    """Return every registered incident by name."""
+    statement = sa.select(incidents).order_by(_COLUMNS.incident)
+    return [IncidentRow(**row) for row in transaction.connection.execute(statement).mappings()]
+
+
+def find_incident(transaction: Transaction, incident: str) -> IncidentRow | None:
+    """Return one incident, or None where it is not registered."""
+    row = first_row(transaction, sa.select(incidents).where(_COLUMNS.incident == incident))
+    return None if row is None else IncidentRow(**row)
+
+
+def set_observed(transaction: Transaction, incident: str, revision: int) -> bool:
+    """Say that a refresh has observed `revision`. It never lowers what was observed.
+
+    Returns:
+        False where this or a later revision was observed before: the refresh was overtaken.
+
+    Raises:
+        IntegrityViolation: there is no such incident, or it never had this revision.
+    """
+    stored = find_incident(transaction, incident)
+    if stored is None or revision > stored.revision:
+        raise IntegrityViolation(
+            "revision_unknown",
+            what=f"revision {revision} was observed but never raised",
+            where=f"incident {incident}",
+            what_to_do="Refresh the incident again; if it stays, the database was restored to an earlier state.",
+        )
+    caught_up = _COLUMNS.revision == revision
+    statement = (
+        sa.update(incidents)
+        .where(_COLUMNS.incident == incident, _COLUMNS.observed_revision < revision)
+        .values(
+            observed_revision=revision,
+            pending_since=sa.case((caught_up, sa.null()), else_=_COLUMNS.pending_since),
+            urgent=sa.and_(_COLUMNS.urgent, sa.not_(caught_up)),
+        )
+    )
+    return transaction.connection.execute(statement).rowcount == 1
+
+
+def link_subjects(transaction: Transaction, incident: str, subjects: Iterable[str]) -> int:
+    """Say that `subjects` feed a registered incident; return how many of them are new."""
+    rows = [{"incident": incident, "subject": subject} for subject in sorted(set(subjects))]
+    return sum(insert_new(transaction, incident_subjects, row) is not None for row in rows)
+
+
+def subjects_of(transaction: Transaction, incident: str) -> list[str]:
+    """Return the subjects that feed an incident, itself included, sorted."""
+    columns = incident_subjects.c
+    statement = sa.select(columns.subject).where(columns.incident == incident).order_by(columns.subject)
+    return list(transaction.connection.execute(statement).scalars())
+
+
+def incidents_fed_by(transaction: Transaction, subjects: Sequence[str]) -> list[str]:
+    """Return the incidents that any of `subjects` feeds, sorted."""
+    columns = incident_subjects.c
+    statement = sa.select(columns.incident).where(columns.subject.in_(subjects)).distinct()
+    return list(transaction.connection.execute(statement.order_by(columns.incident)).scalars())

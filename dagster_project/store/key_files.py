@@ -1,0 +1,94 @@
+"""Key files: where the key ring lies, and who may read it.
+
+Belongs here: reading and creating the file and judging its mode. Its content is `integrity.keys`. Keys lie
+outside the data folder (`CHANNELSAFE_KEYS`), so that a copy of the data is no copy of the keys.
+"""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from dagster_project.errors import Unavailable
+from dagster_project.integrity.keys import KEY_LENGTH, KeyRing, format_keys, parse_keys
+
+KEY_FILE_NAME: Final = "channelsafe-keys.json"
+_FILE_MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+
+
+def load_keys(folder: Path) -> KeyRing:
+    """Read the key ring of a deployment.
+
+    Raises:
+        Unavailable: no key file, not readable, not a key file, or its mode is not 0600.
+    """
+    path = folder / KEY_FILE_NAME
+    try:
+        with path.open("rb") as file:
+            # Judged on the open file: the path could name another one a moment later.
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            content = file.read()
+    except OSError as error:
+        raise _refused(
+            "keys_missing",
+            what=f"the key file cannot be read ({type(error).__name__})",
+            path=path,
+            what_to_do="Set CHANNELSAFE_KEYS to the folder that holds it, or run `channelsafe keys create`. "
+            "Data written under other keys cannot be read with new ones.",
+        ) from error
+    if mode != _FILE_MODE:
+        raise _refused(
+            "keys_exposed",
+            what=f"the key file has mode {mode:04o}, not 0600: others may have read it",
+            path=path,
+            what_to_do=f"Run `chmod 600 {path}`.",
+        )
+    return parse_keys(content)
+
+
+def create_keys(folder: Path) -> KeyRing:
+    """Make a new random key ring and write it: folder 0700, file 0600. An existing file is never replaced.
+
+    Raises:
+        Unavailable: the file exists already, or the folder cannot be written.
+    """
+    keys = KeyRing(
+        body_encryption=secrets.token_bytes(KEY_LENGTH),
+        digest=secrets.token_bytes(KEY_LENGTH),
+        opaque_codes=secrets.token_bytes(KEY_LENGTH),
+    )
+    path = folder / KEY_FILE_NAME
+    try:
+        _write_new(path, format_keys(keys))
+    except FileExistsError as error:
+        raise _refused(
+            "keys_exist",
+            what="there is a key file already, and it is never replaced",
+            path=path,
+            what_to_do="Use it, or name another folder by CHANNELSAFE_KEYS.",
+        ) from error
+    except OSError as error:
+        raise _refused(
+            "keys_not_written",
+            what=f"the key file cannot be written ({type(error).__name__})",
+            path=path,
+            what_to_do="Check the folder and who may write to it.",
+        ) from error
+    return keys
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    path.parent.chmod(_FOLDER_MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), _FILE_MODE)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _refused(code: str, *, what: str, path: Path, what_to_do: str) -> Unavailable:
+    return Unavailable(code, what=what, where=str(path), what_to_do=what_to_do)

@@ -1,0 +1,54 @@
+"""The transaction: what every repository function takes first.
+
+Belongs here: the connection and the blobs of one transaction, and the two statements that all repositories share.
+Beginning one is `store.Store.begin`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, RowMapping
+
+from dagster_project.integrity.keys import KeyRing
+from dagster_project.sources.record import Classification
+from dagster_project.store.blobs import Blobs
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One transaction: all or nothing for rows. Bodies are durable once put; without a row they are unused."""
+
+    connection: Connection
+    blobs: Blobs
+    keys: KeyRing
+
+    def put_sealed(self, body: bytes) -> str:
+        """Store a body that is not for customers and return its digest; see `Blobs.put`.
+
+        Candidates are sealed too: until its check has passed, nobody knows what a candidate holds.
+        """
+        return self.blobs.put(body, Classification.RESTRICTED)
+
+    def get_sealed(self, digest: str) -> bytes:
+        """Return a body that is not for customers, verified; see `Blobs.get`."""
+        return self.blobs.get(digest, Classification.RESTRICTED)
+
+
+def insert_new(transaction: Transaction, table: sa.Table, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a key
+    """Insert a row unless a unique constraint says that it is there.
+
+    Returns:
+        The first primary key column of the new row, or None where nothing was inserted.
+    """
+    connection = transaction.connection
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(next(iter(table.primary_key.columns)))).scalar_one_or_none()
+
+
+def first_row(transaction: Transaction, statement: sa.Select[Any]) -> RowMapping | None:
+    """Return the first row of `statement` as a mapping of column names, or None."""
+    return transaction.connection.execute(statement.limit(1)).mappings().first()
