@@ -58,7 +58,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that reads one consistent state and never waits for a writer. What it wrote is undone.
+    """A transaction that reads one consistent state and never waits for a writer; writing in it is refused.
 
     Raises:
         Unavailable: the database cannot be reached.
@@ -94,7 +94,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    kind = "DEFERRED" if _is_reading(connection) else "IMMEDIATE"
+    # The setting lives as long as the pooled connection, so both kinds of transaction set it.
+    kind, query_only = ("DEFERRED", "ON") if _is_reading(connection) else ("IMMEDIATE", "OFF")
+    connection.exec_driver_sql(f"PRAGMA query_only = {query_only}")
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 

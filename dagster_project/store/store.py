@@ -45,7 +45,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A transaction that reads one consistent state, waits for no writer and keeps nothing it wrote.
+        """A transaction that reads one consistent state, waits for no writer and refuses to write.
 
         Raises:
             Unavailable: the database cannot be reached.
