@@ -11,10 +11,35 @@ from dagster_project.application.admit import AdmissionReport, DeliveredUnit, ad
 from dagster_project.application.demo_store import require_demo_store
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import format_instant
-from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.errors import UsageError
+from dagster_project.integrity.canonical import NotCanonical, canonical_bytes, parse_strict
 from dagster_project.integrity.digests import digest_of
 
 FORMS_SOURCE: Final = "//channelsafe/forms"
+
+
+def parse_data(text: str) -> dict[str, Any]:
+    """Read a stated fact from JSON.
+
+    Raises:
+        UsageError: it is not one JSON object within the restricted profile of canonical JSON.
+    """
+    try:
+        stated = parse_strict(text.encode())
+    except NotCanonical as error:
+        raise _not_an_object(error.reason) from error
+    if not isinstance(stated, dict):
+        raise _not_an_object("not_an_object")
+    return stated
+
+
+def _not_an_object(reason: str) -> UsageError:
+    return UsageError(
+        "data_not_json",
+        what=f"the stated fact is not acceptable JSON ({reason})",
+        where="the data of the stated fact",
+        what_to_do="""Write one JSON object, for example '{"readiness": "drafting"}'.""",
+    )
 
 
 def record_fact(

@@ -25,12 +25,26 @@ from dagster_project.store.intake import RejectedState
 from dagster_project.store.open_items import unresolved_items
 from dagster_project.store.transaction import Transaction
 
+__all__ = [
+    "CandidateOverview",
+    "IncidentOverview",
+    "OpenItem",
+    "Reason",
+    "candidate_history",
+    "candidate_views",
+    "find_row",
+    "incident_overviews",
+    "one_candidate",
+    "open_items_now",
+]
+
 
 @dataclass(frozen=True)
 class CandidateOverview:
     """One candidate: where it stands, what changed, and why it did not pass, if it did not.
 
-    `publication_state` is ``candidate`` or ``failed_check``: nothing is released yet.
+    `publication_state` is ``candidate`` or ``failed_check``: nothing is released yet. Of a candidate that did not pass,
+    source-derived texts and changed values are left out: they may be the very thing that must not be seen.
     """
 
     incident: str
@@ -66,7 +80,8 @@ def _overview(transaction: Transaction, row: CandidateRow) -> CandidateOverview:
     stored = gates.latest_release_check(transaction, row.candidate_id)
     check = None if stored is None else read_stored_check(transaction, stored)
     delta = msgspec.convert(parse_strict(transaction.get_sealed(row.delta_digest)), Delta)
-    manifest = gates.find_manifest(transaction, row.candidate_id)
+    passed = gates.find_manifest(transaction, row.candidate_id) is not None
+    content = parse_strict(transaction.get_sealed(row.content_digest))
     return CandidateOverview(
         incident=row.incident,
         bridge=row.bridge,
@@ -76,12 +91,12 @@ def _overview(transaction: Transaction, row: CandidateRow) -> CandidateOverview:
         evaluated_at=row.evaluation_instant,
         as_of=row.as_of,
         outcome=row.outcome.value,
-        publication_state="candidate" if manifest is not None else "failed_check",
+        publication_state="candidate" if passed else "failed_check",
         valid_until=None if check is None else check.valid_until,
         reasons=() if check is None else check.reasons,
         changes_by_cause=dict(sorted(Counter(one.cause for one in delta.operations).items())),
-        content=parse_strict(transaction.get_sealed(row.content_digest)),
-        operations=delta.operations,
+        content=content if passed else content | {"statements": {}},
+        operations=delta.operations if passed else (),
     )
 
 

@@ -54,6 +54,11 @@ def shipped_profile(name: str) -> Profile:
     return _parse(file.read_text(encoding="utf-8"), where=file.name)
 
 
+def find_profile(name: str) -> Profile:
+    """Return a shipped profile by its name, or else read `name` as the path of a file."""
+    return shipped_profile(name) if name in shipped_profile_names() else read_profile_file(Path(name))
+
+
 def _parse(text: str, *, where: str) -> Profile:
     try:
         document = yaml.safe_load(text)

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from dagster_project.application.candidates import view_index
 from dagster_project.application.checks import is_open, read_stored_check
-from dagster_project.application.contexts import context_of, predecessor_of, predecessor_row
 from dagster_project.application.record_reading import read_records
+from dagster_project.application.replaying import compare_with_pins
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, IntegrityViolation
 from dagster_project.integrity.canonical import parse_strict
 from dagster_project.integrity.digests import digest_bytes
-from dagster_project.packaging.candidate import make_candidate
 from dagster_project.packaging.manifest import read_manifest
 from dagster_project.sources.record import reference_to
 from dagster_project.store import gates, incidents, records
@@ -121,18 +119,9 @@ def verify_candidate(workspace: Workspace, transaction: Transaction, row: Candid
         transaction.get_sealed(digest)
     for digest in parse_strict(transaction.get_sealed(row.view_digest)).values():
         transaction.get_sealed(digest)
-    before = predecessor_of(workspace, transaction, predecessor_row(transaction, row))
-    again = make_candidate(context_of(workspace, transaction, row), before)
-    rebuilt = {
-        "content": (digest_bytes(again.content_bytes), row.content_digest),
-        "lineage": (digest_bytes(again.lineage_bytes), row.lineage_digest),
-        "delta": (digest_bytes(again.delta_bytes), row.delta_digest),
-        "annex": (digest_bytes(again.annex_bytes), row.annex_digest),
-        "views": (digest_bytes(view_index(again.views)), row.view_digest),
-    }
-    compared = rebuilt if row.renderer_digest == workspace.renderer.digest else {"content": rebuilt["content"]}
-    for part, (made, stored) in compared.items():
-        if made != stored:
+    report = compare_with_pins(workspace, transaction, row)
+    for part, equal in report.equal.items():
+        if not equal and (report.same_renderer or part == "content"):
             raise _violation(f"{part}_not_reproduced", _name(row))
     _verify_gates(transaction, row)
 

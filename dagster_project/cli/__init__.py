@@ -1,0 +1,1 @@
+"""The command line: `channelsafe`. It calls the application and holds no rule."""

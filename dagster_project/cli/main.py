@@ -1,0 +1,47 @@
+"""`channelsafe`: the commands and their options.
+
+Belongs here: the command tree. What commands print is in `printing`; what they do is in the application.
+Exit codes: 0 done; 1 unsafe or rejected; 2 usage; 3 unavailable; 4 integrity violation; 5 internal error.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from dagster_project.cli.demo import demo
+from dagster_project.cli.development import dev
+from dagster_project.cli.inputs import ingest, record
+from dagster_project.cli.output import run
+from dagster_project.cli.profiles import profile
+from dagster_project.cli.questions import explain, history, show, status, verify
+from dagster_project.cli.refreshing import refresh, replay
+from dagster_project.settings import read_settings
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  the input is unsafe or was rejected: a result, not a fault
+  2  the call cannot be understood
+  3  something needed is missing or unreadable
+  4  stored bytes are not what was stored
+  5  a fault of Channelsafe itself"""
+
+
+@click.group(
+    help=f"Turn the live state of a severity-one incident into a page that is safe for its channel.\n\n{EXIT_CODES}"
+)
+@click.pass_context
+def channelsafe(context: click.Context) -> None:
+    """Read the settings once; commands open the deployment themselves."""
+    context.obj = read_settings(os.environ, base=Path.cwd())
+
+
+for _command in (demo, dev, ingest, record, refresh, replay, show, history, explain, verify, status, profile):
+    channelsafe.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(channelsafe))

@@ -1,0 +1,164 @@
+"""`channelsafe show|history|explain|verify|status`: questions that change nothing."""
+
+from pathlib import Path
+
+import click
+
+from dagster_project.application.explain import explain as explain_field
+from dagster_project.application.explain import explain_all
+from dagster_project.application.intake_status import intake_status
+from dagster_project.application.overview import (
+    candidate_history,
+    candidate_views,
+    incident_overviews,
+    one_candidate,
+    open_items_now,
+)
+from dagster_project.application.verify import verify as verify_store
+from dagster_project.application.workspace import open_workspace
+from dagster_project.cli.output import json_option, print_json, short
+from dagster_project.cli.printing import (
+    explanation_lines,
+    headline,
+    held_text,
+    history_lines,
+    incident_lines,
+    open_item_line,
+    reason_text,
+)
+from dagster_project.settings import Settings
+
+_VIEWS = {"html": "package.html", "markdown": "package.md", "text": "package.txt"}
+_ordinal = click.option(
+    "--ordinal", type=click.IntRange(min=1), default=None, help="Which candidate; default the latest."
+)
+
+
+@click.command()
+@click.argument("incident")
+@click.argument("bridge")
+@_ordinal
+@click.option("--view", type=click.Choice(sorted(_VIEWS)), default=None, help="Print the page as people would see it.")
+@click.option("--output", type=click.Path(path_type=Path), default=None, help="Write the page to this file.")
+@json_option
+@click.pass_obj
+def show(
+    settings: Settings,
+    incident: str,
+    bridge: str,
+    ordinal: int | None,
+    view: str | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show one candidate of INCIDENT on BRIDGE: content, holds, open items, and why it did not pass."""
+    workspace = open_workspace(settings)
+    if view is not None:
+        body = candidate_views(workspace, incident.upper(), bridge, ordinal)[_VIEWS[view]]
+        if output is None:
+            click.echo(body.decode(), nl=False)
+        else:
+            output.write_bytes(body)
+            click.echo(f"wrote {output}")
+        return
+    one = one_candidate(workspace, incident.upper(), bridge, ordinal)
+    items = [item for item in open_items_now(workspace, incident.upper()) if item.bridge == bridge]
+    if as_json:
+        print_json({"candidate": one, "open_items": items})
+        return
+    click.echo(
+        f"{one.incident} {one.bridge} candidate {one.ordinal}, content {one.content_number}, {one.publication_state}"
+    )
+    click.echo(f"  evaluated {short(one.evaluated_at)}, as of {short(one.as_of)}, valid until {short(one.valid_until)}")
+    click.echo(f"  {headline(one)}")
+    click.echo(f"  on hold: {held_text(one)}")
+    if one.reasons:
+        click.echo(f"  NOT PASSED: {reason_text(one.reasons)}")
+    for item in items:
+        click.echo(f"  open: {open_item_line(item)}")
+
+
+@click.command()
+@click.argument("incident")
+@click.option("--bridge", default=None, help="Only this bridge.")
+@json_option
+@click.pass_obj
+def history(settings: Settings, incident: str, bridge: str | None, *, as_json: bool) -> None:
+    """Show the successive contents of INCIDENT on each bridge, with the causes of every change."""
+    found = candidate_history(open_workspace(settings), incident.upper(), bridge)
+    if as_json:
+        print_json(found)
+        return
+    for line in history_lines(found):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("incident")
+@click.argument("bridge")
+@click.argument("pointer", required=False)
+@_ordinal
+@json_option
+@click.pass_obj
+def explain(
+    settings: Settings, incident: str, bridge: str, pointer: str | None, ordinal: int | None, *, as_json: bool
+) -> None:
+    """Explain field POINTER of a candidate, or every field: rule, record versions, source fields, holds."""
+    workspace = open_workspace(settings)
+    if pointer is None:
+        found = explain_all(workspace, incident.upper(), bridge, ordinal)
+    else:
+        found = (explain_field(workspace, incident.upper(), bridge, pointer, ordinal),)
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        for line in explanation_lines(one):
+            click.echo(line)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def verify(settings: Settings, *, as_json: bool) -> int:
+    """Read every stored byte back and make every candidate again from its pins. Exit code 4 on any difference."""
+    report = verify_store(open_workspace(settings), progress=lambda _name: None)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(f"{report.bodies} bodies, {report.records} records and {report.candidates} candidates verified")
+        if report.other_renderer:
+            click.echo(f"{report.other_renderer} candidates were made by another renderer: content compared only")
+        for one in report.violations:
+            click.echo(f"  NOT AS STORED: {one.where}: {one.code}")
+        click.echo("everything is as stored" if not report.violations else f"{len(report.violations)} differences")
+    return 4 if report.violations else 0
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Show where every incident stands, what was kept aside, and which sources lag."""
+    workspace = open_workspace(settings)
+    incidents = incident_overviews(workspace)
+    intake = intake_status(workspace)
+    if as_json:
+        print_json({"incidents": incidents, "intake": intake})
+        return
+    for one in incidents:
+        for line in incident_lines(one):
+            click.echo(line)
+    for count in intake.deliveries:
+        click.echo(f"delivered: {count.count} {count.outcome.value}")
+    for rejected in intake.rejected:
+        click.echo(
+            f"kept aside: {rejected.reason_code} at {rejected.where_pointer}, from {rejected.source or 'unreadable'}"
+        )
+    for lagging in intake.lagging:
+        click.echo(f"lagging: {lagging.source} since {short(lagging.since)} ({lagging.reason_code})")
+    for file in intake.unreadable_files:
+        click.echo(f"unreadable file in the landing folder: {file.name} ({file.reason_code})")
+    if not incidents:
+        click.echo("no incident is known yet")
