@@ -3,7 +3,7 @@
 Belongs here: what a feed does to the store. The form of the feed is `connections.google_cloud`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import resources
@@ -33,16 +33,19 @@ class PlayedMoment:
     refreshes: tuple[RefreshReport, ...]
 
 
-def ingest_google_cloud(workspace: Workspace, location: str) -> AdmissionReport:
-    """Admit a whole feed from a file or URL, with the sample bridge's account records before it.
+def feed_units(location: str) -> list[DeliveredUnit]:
+    """Read a whole feed from a file or URL as units to admit.
 
     Raises:
-        UnsafeOrRejected: the feed is malformed as a whole; nothing of it is admitted.
+        UnsafeOrRejected: the feed is malformed as a whole; nothing of it may be admitted.
         Unavailable: it cannot be read.
     """
-    events = feed_records(parse_feed(read_feed(location)))
-    accounts = _prepare_sample_bridge(workspace)
-    return merge_reports((accounts, admit(workspace, _units(events))))
+    return list(_units(feed_records(parse_feed(read_feed(location)))))
+
+
+def ingest_google_cloud(workspace: Workspace, units: Iterable[DeliveredUnit]) -> AdmissionReport:
+    """Admit a feed's units, with the sample bridge's account records before them."""
+    return merge_reports((_prepare_sample_bridge(workspace), admit(workspace, units)))
 
 
 def _units(events: list[bytes]) -> Iterator[DeliveredUnit]:

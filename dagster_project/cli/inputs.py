@@ -3,13 +3,14 @@
 Belongs here: the commands that admit something. Exit code 1 where any unit was rejected.
 """
 
+import sys
 from pathlib import Path
 
 import click
 
 from dagster_project.application.admit import AdmissionReport
 from dagster_project.application.facts import parse_data, record_fact
-from dagster_project.application.google_cloud import ingest_google_cloud
+from dagster_project.application.google_cloud import feed_units, ingest_google_cloud
 from dagster_project.application.landing import admit_landing
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json
@@ -68,7 +69,11 @@ def landing(settings: Settings, files: tuple[Path, ...], *, as_json: bool) -> in
 def google_cloud(settings: Settings, location: str, *, as_json: bool) -> int:
     """Admit a Google Cloud status feed from the file or URL LOCATION, for the sample bridge `harbourline`."""
     create_keys_if_new(settings)
-    return _finish(ingest_google_cloud(open_workspace(settings), location), as_json=as_json)
+    workspace = open_workspace(settings)
+    units = feed_units(location)
+    with click.progressbar(units, label="Admitting", file=sys.stderr, hidden=as_json) as bar:
+        report = ingest_google_cloud(workspace, bar)
+    return _finish(report, as_json=as_json)
 
 
 @click.command()
