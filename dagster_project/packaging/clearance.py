@@ -33,7 +33,9 @@ def clearance_of(context: RenderingContext, record: Record, source_field: str) -
     reviews = reviews_of(context, record)
     disputed = any(reference_to(one) in context.conflicts_by_record for one in (record, *reviews))
     doubtful = any((one.source, one.type, one.subject) in context.rejected_by_origin for one in reviews)
-    if not reviews or disputed or doubtful:
+    # A review names type and record id, not the source: where two sources use one id nobody knows which it means.
+    namesakes = [one for one in context.heads_by_type.get(record.type, ()) if one.recordid == record.recordid]
+    if not reviews or disputed or doubtful or len(namesakes) > 1:
         return ON_HOLD
     states = [_state(context, review.data, record, source_field) for review in reviews]
     for state in (ON_HOLD, IN_REVIEW):

@@ -14,6 +14,7 @@ from dagster_project.clock import parse_instant
 from dagster_project.integrity.digests import digest_of, opaque_code
 from dagster_project.packaging.profile import Profile, Rule, profile_document, rule_digest, winning_rules
 from dagster_project.packaging.snapshot import RejectedInput, Snapshot
+from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, deny_list_of
 from dagster_project.sources.conflicts import Conflict
 from dagster_project.sources.record import Record, RecordReference, reference_to
@@ -150,11 +151,20 @@ class RenderingContext:
         """Names from this incident that may not appear in source-derived text."""
         lexicons = self.profile.lexicons
         return deny_list_of(
-            self.snapshot.heads,
+            (*self.snapshot.heads, *self.snapshot.earlier),
             approved=lexicons.approved_public_names,
             denied_terms=lexicons.denied_terms,
             account=self.bridge.account,
         )
+
+    def denies(self, text: str) -> bool:
+        """Tell whether source-derived text holds a denied term.
+
+        What the profile or the vocabulary words itself is not source-derived: if a restricted value could deny it,
+        that value would decide what leaves (invariant I1).
+        """
+        own_words = {*self.profile.lexicons.approved_public_names.values(), *DATA_INTEGRITY}
+        return text not in own_words and self.deny_list.hits(text) > 0
 
     @cached_property
     def entitled(self) -> frozenset[str]:

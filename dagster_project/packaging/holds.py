@@ -61,12 +61,16 @@ def contract_lapsed(judged: Judged) -> Hold | None:
 
 
 def profile_holds_it(judged: Judged) -> Hold | None:
-    """A rule says hold, and no clearance lifts it."""
+    """A value whose own rule does not render it never enters a field; only a hold can be lifted by a clearance.
+
+    Asked of every value: a rule that renders one field of a record may read another that is annexed or ignored.
+    """
     for one in judged.draft.inputs:
         rule = judged.context.tables.rules.get(one.source_field)
-        if one.relation != "DIRECT" or (rule is not None and rule.action is not Action.HOLD):
+        if one.relation != "DIRECT" or (rule is not None and rule.action is Action.RENDER):
             continue
-        if not _is_cleared(judged.context, one):
+        lifted = rule is not None and rule.action is Action.HOLD and _is_cleared(judged.context, one)
+        if not lifted:
             return Hold(reason="profile_rule", slot=judged.slot)
     return None
 
@@ -115,7 +119,7 @@ def leaks(judged: Judged) -> Hold | None:
     if judged.draft.transformation != "typed_parameter" or (rule is not None and rule.trusted):
         return None
     value = judged.derived.value
-    hit = isinstance(value, str) and judged.context.deny_list.hits(value)
+    hit = isinstance(value, str) and judged.context.denies(value)
     return Hold(reason="leak", slot=judged.slot) if hit else None
 
 

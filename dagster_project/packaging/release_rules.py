@@ -104,7 +104,7 @@ def leak(candidate: Candidate) -> Iterator[Reason]:
         if group.draft.field_class != "template_parameter" or not group.draft.inputs:
             continue
         texts = value if isinstance(value, list) else [value]
-        if any(isinstance(text, str) and candidate.context.deny_list.hits(text) for text in texts):
+        if any(isinstance(text, str) and candidate.context.denies(text) for text in texts):
             hits.append(group.draft.pointer)
     yield from _found("leak", "denied_term", hits)
 

@@ -80,7 +80,7 @@ def incident_status(context: RenderingContext, _draft: Draft, values: Sequence[R
     `monitoring` (design section 6; incident_communication M7, M8).
     """
     mapped = _mapped(context.profile.incident_states, _of(values, "incident#/state"))
-    if mapped.value == "identified" and True not in _of(values, "incident#/cause_confirmed"):
+    if mapped.value == "identified" and set(_of(values, "incident#/cause_confirmed")) != {True}:
         return Derived("investigating")
     if mapped.value == "resolved" and not _resolution_is_complete(context, values):
         return Derived("monitoring")
@@ -93,7 +93,8 @@ def _resolution_is_complete(context: RenderingContext, values: Sequence[ReadValu
     monitored = _of(values, "incident#/monitoring_until")
     return (
         bool(confirmed)
-        and any(word in DATA_INTEGRITY[:-1] for word in integrity)
+        and bool(integrity)
+        and all(word in DATA_INTEGRITY[:-1] for word in integrity)
         and bool(monitored)
         and all(parse_instant(end) <= context.evaluation_instant for end in monitored)
     )
@@ -217,6 +218,8 @@ def typed_parameter(context: RenderingContext, draft: Draft, values: Sequence[Re
     stated = [one.value for one in values if one.source.relation == "DIRECT" and one.value is not None]
     if not stated:
         return Derived(problem="missing_value")
+    if any(one != stated[0] for one in stated):
+        return Derived(problem="contradicting_authorities")
     return PARAMETER_TYPES[kind](stated[0])
 
 

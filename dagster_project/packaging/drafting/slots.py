@@ -39,9 +39,11 @@ def withheld_values(context: RenderingContext, slot: str) -> tuple[Withheld, ...
         if rule.slot != slot or rule.action not in {Action.HOLD, Action.ANNEX}:
             continue
         heads = context.heads_by_type.get(source_field.partition("#")[0], ())
-        for record in present(heads, source_field):
-            if record.type != "dependency" or record.identity in relevant:
-                found.append(Withheld(record, source_field, rule.action))
+        found.extend(
+            Withheld(record, source_field, rule.action)
+            for record in present(heads, source_field)
+            if record.type != "dependency" or record.identity in relevant
+        )
     return tuple(found)
 
 

@@ -1,0 +1,1 @@
+"""Present so that pytest puts the root on the import path: the tests share what is in `tests/support`."""

@@ -1,0 +1,1 @@
+"""What tests share: the sample scenario as histories, records to order, and models to judge against."""
