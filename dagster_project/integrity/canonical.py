@@ -19,7 +19,7 @@ _Fault: TypeAlias = tuple[str, list[str]]
 _MAX_INTEGER_CHARACTERS: Final = len(str(-MAX_SAFE_INTEGER))
 
 
-class NotCanonical(ValueError):  # noqa: N818 - it is a judgement of the input, not a fault of ours
+class NotCanonical(ValueError):
     """A document that has no canonical form. It names where and which rule, never the value.
 
     Args:

@@ -159,7 +159,7 @@ def record_delivery(
 def count_deliveries(transaction: Transaction) -> list[DeliveryCount]:
     """Return how many deliveries ended in each outcome that occurred, sorted by outcome."""
     statement = sa.select(deliveries.c.outcome, sa.func.count()).group_by(deliveries.c.outcome)
-    found = transaction.connection.execute(statement).tuples()
+    found = transaction.connection.execute(statement)
     return sorted(
         (DeliveryCount(outcome=Outcome(outcome), count=count) for outcome, count in found),
         key=lambda counted: counted.outcome,
