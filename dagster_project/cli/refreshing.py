@@ -70,6 +70,8 @@ def refresh(settings: Settings, incidents: tuple[str, ...], at: str | None, *, e
 
     Exit code 1 if a candidate did not pass its release check.
     """
+    if at not in {None, FEED_END}:
+        parse_instant(at or "")
     workspace = open_workspace(settings)
     chosen = _chosen(workspace, incidents, every=every)
     reports = _with_progress(_refreshed(workspace, chosen, at), len(chosen), "Refreshing", as_json=as_json)

@@ -25,9 +25,9 @@ def valid_until(candidate: "Candidate") -> datetime:
 def _rights(candidate: "Candidate") -> Iterator[datetime]:
     context = candidate.context
     yield context.profile.expires
-    yield parse_instant(context.bridge.contract.data["valid_until"])
-    for entitlement in context.bridge.entitlements:
-        until = parse_instant(entitlement.data["valid_until"])
+    for record in (context.bridge.contract, *context.bridge.entitlements):
+        until = parse_instant(record.data["valid_until"])
+        # What has lapsed already is visibly on hold (`holds`, `absences`); the page of holds itself does not age.
         if until > context.evaluation_instant:
             yield until
 
