@@ -1,0 +1,187 @@
+"""Analytics: publishing what the store holds of candidates as two DuckDB files that analysts may open at any time.
+
+Belongs here: the one publisher. The files are a projection: they can be deleted, and the next publication makes
+them again. `internal.duckdb` holds every candidate; `public.duckdb` has the same views, filled from released
+versions only, and as nothing can be released yet it has no rows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dagster_project.application.analytics_position import Counts, Position, Seal, position_of, read_seal, write_seal
+from dagster_project.application.analytics_reading import Reading
+from dagster_project.application.analytics_rows import (
+    TABLES,
+    CandidateRow,
+    FieldRow,
+    IncidentRow,
+    PublicationRow,
+)
+from dagster_project.application.workspace import Workspace
+from dagster_project.connections.duckdb_files import build_file, columns_of, only_publisher, put_in_place
+from dagster_project.errors import Unavailable
+from dagster_project.integrity.digests import digest_bytes, digest_of
+from dagster_project.store.cursors import cursor_position, move_cursor
+from dagster_project.store.transaction import Transaction
+
+INTERNAL_FILE: Final = "internal.duckdb"
+PUBLIC_FILE: Final = "public.duckdb"
+CURSOR: Final = "analytics"
+# The views in the order in which they build on each other; one file in `sql/` each.
+VIEWS: Final = (
+    "passed_candidates",
+    "failed_candidates",
+    "candidates",
+    "incidents",
+    "fields",
+    "absences",
+    "slots",
+    "manifests",
+    "annexes",
+    "lineage",
+    "changes",
+    "open_items",
+    "open_item_evidence",
+    "release_checks",
+    "publication",
+)
+_SQL: Final = Path(__file__).parents[2] / "sql"
+# Raised when the rows change their meaning without a change of tables or views: what was published is then stale.
+_FORM: Final = 1
+
+
+@dataclass(frozen=True)
+class PublicationReport:
+    """What the analytics files hold now. `position` is the last candidate in them, `is_new` whether they changed."""
+
+    incidents: int
+    candidates: int
+    fields: int
+    position: int
+    is_new: bool
+
+
+def publish(workspace: Workspace) -> PublicationReport:
+    """Publish everything that the store holds; where nothing is new, the files stay as they are.
+
+    Every body behind a candidate is verified before anything of it is copied. Readers never wait and never see half
+    a publication: files are built beside the published ones and renamed.
+
+    Raises:
+        IntegrityViolation: a stored body is not what was stored. What was published before stays.
+        Unavailable: the files cannot be written, or another publisher is at work.
+    """
+    folder = workspace.settings.published_analytics
+    views = read_views()
+    definition = _definition_digest(views)
+    with only_publisher(folder):
+        seal = read_seal(folder)
+        with workspace.store.read() as transaction:
+            position = position_of(transaction)
+            is_new = seal is None or (seal.position, seal.definition_digest) != (position, definition)
+            if seal is None or is_new:
+                seal = _build(workspace, transaction, position, views, definition)
+        _move_cursor(workspace, position.candidate_id)
+    return PublicationReport(
+        incidents=seal.counts.incidents,
+        candidates=seal.counts.candidates,
+        fields=seal.counts.fields,
+        position=position.candidate_id,
+        is_new=is_new,
+    )
+
+
+def published_position(workspace: Workspace) -> int:
+    """Return the last candidate that was ever published: for whoever decides whether to publish."""
+    with workspace.store.read() as transaction:
+        return cursor_position(transaction, CURSOR)
+
+
+def read_views() -> dict[str, str]:
+    """Return the statement of every view by name, in the order in which they build on each other.
+
+    Raises:
+        Unavailable: a file is missing, so the installation is damaged.
+    """
+    try:
+        return {name: (_SQL / f"{name}.sql").read_text(encoding="utf-8") for name in VIEWS}
+    except OSError as error:
+        raise Unavailable(
+            "views_missing",
+            what=f"the definition of an analytics view cannot be read ({type(error).__name__})",
+            where="sql/",
+            what_to_do="Install Channelsafe again; the definitions ship with it.",
+        ) from error
+
+
+def _definition_digest(views: dict[str, str]) -> str:
+    tables = {name: columns_of(row_type) for name, row_type in TABLES.items()}
+    return digest_of({"form": _FORM, "tables": tables, "views": views})
+
+
+def _build(
+    workspace: Workspace, transaction: Transaction, position: Position, views: dict[str, str], definition: str
+) -> Seal:
+    folder = workspace.settings.published_analytics
+    counted = _Counted(_all_rows(workspace, transaction, position))
+    statements = tuple(views.values())
+    built = {
+        folder / INTERNAL_FILE: build_file(folder / INTERNAL_FILE, tables=TABLES, rows=counted, views=statements),
+        folder / PUBLIC_FILE: build_file(folder / PUBLIC_FILE, tables=TABLES, rows=_released(), views=statements),
+    }
+    seal = Seal(
+        position=position,
+        definition_digest=definition,
+        counts=counted.counts(),
+        files={path.name: digest_bytes(building.read_bytes()) for path, building in built.items()},
+    )
+    put_in_place(built)
+    write_seal(folder, seal)
+    return seal
+
+
+def _all_rows(workspace: Workspace, transaction: Transaction, position: Position) -> Iterator[msgspec.Struct]:
+    yield from Reading(transaction).every_row()
+    yield PublicationRow(
+        candidate_id=position.candidate_id,
+        check_id=position.check_id,
+        log_sequence=position.log_sequence,
+        published_at=workspace.clock.now(),
+    )
+
+
+def _released() -> Iterator[msgspec.Struct]:
+    """Yield the rows of released versions, from which alone the public file is made: nothing can be released yet."""
+    yield from ()
+
+
+class _Counted:
+    """Passes rows through once and counts those that the report names."""
+
+    def __init__(self, rows: Iterator[msgspec.Struct]) -> None:
+        self._rows = rows
+        self._seen = dict.fromkeys(TABLES.values(), 0)
+
+    def __iter__(self) -> Iterator[msgspec.Struct]:
+        for row in self._rows:
+            self._seen[type(row)] += 1
+            yield row
+
+    def counts(self) -> Counts:
+        return Counts(
+            incidents=self._seen[IncidentRow],
+            candidates=self._seen[CandidateRow],
+            fields=self._seen[FieldRow],
+        )
+
+
+def _move_cursor(workspace: Workspace, position: int) -> None:
+    """Say how far was published. The cursor never moves back, and writers are alone, so it cannot move in between."""
+    if published_position(workspace) >= position:
+        return
+    with workspace.store.begin() as transaction:
+        move_cursor(transaction, CURSOR, expected=cursor_position(transaction, CURSOR), position=position)

@@ -1,0 +1,97 @@
+"""Where a publication stands: how much of the store it has seen, and whether what lies there is still it.
+
+Belongs here: the position in the store's logs, and the seal, a small file beside the DuckDB files that says which
+position and which definitions they were made from and what their bytes are. It is written last, so files without
+a matching seal are half a publication, or somebody else's, and are made again.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from dagster_project.connections.duckdb_files import write_whole
+from dagster_project.integrity.canonical import NotCanonical, canonical_bytes, parse_strict
+from dagster_project.integrity.digests import digest_bytes
+from dagster_project.integrity.documents import document_of
+from dagster_project.store import records
+from dagster_project.store.tables import candidates, incidents, internal_manifests, open_items, release_checks
+from dagster_project.store.transaction import Transaction
+
+SEAL_NAME: Final = "publication.json"
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """How far each log had come. Every part only ever rises, so an equal position means that nothing is new.
+
+    `revisions` and `observed_revisions` are sums over all incidents; they rise with every pending change, and with
+    every refresh that observes one. The last four parts are counts.
+    """
+
+    candidate_id: int
+    check_id: int
+    log_sequence: int
+    revisions: int
+    observed_revisions: int
+    manifests: int
+    incidents: int
+    open_items: int
+    resolved_items: int
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many incidents, candidates and fields a publication holds."""
+
+    incidents: int
+    candidates: int
+    fields: int
+
+
+class Seal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the published files are: made from this position by these definitions, with these bytes (by file name)."""
+
+    position: Position
+    definition_digest: str
+    counts: Counts
+    files: dict[str, str]
+
+
+def position_of(transaction: Transaction) -> Position:
+    """Return the present position of the store."""
+    statement = sa.select(
+        _of(candidates, sa.func.max(candidates.c.candidate_id)).label("candidate_id"),
+        _of(release_checks, sa.func.max(release_checks.c.check_id)).label("check_id"),
+        _of(incidents, sa.func.sum(incidents.c.revision)).label("revisions"),
+        _of(incidents, sa.func.sum(incidents.c.observed_revision)).label("observed_revisions"),
+        _of(internal_manifests, sa.func.count()).label("manifests"),
+        _of(incidents, sa.func.count()).label("incidents"),
+        _of(open_items, sa.func.count()).label("open_items"),
+        _of(open_items, sa.func.count(open_items.c.resolved_at)).label("resolved_items"),
+    )
+    found = transaction.connection.execute(statement).mappings().one()
+    counted = {name: int(value or 0) for name, value in found.items()}
+    return Position(log_sequence=records.last_sequence(transaction), **counted)
+
+
+def _of(table: sa.Table, value: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    return sa.select(value).select_from(table).scalar_subquery()
+
+
+def read_seal(folder: Path) -> Seal | None:
+    """Return the seal of the files in `folder`, or None where there is none or the files are not what it says."""
+    try:
+        seal = msgspec.convert(parse_strict((folder / SEAL_NAME).read_bytes()), Seal)
+        present = {name: digest_bytes((folder / name).read_bytes()) for name in seal.files}
+    except (OSError, NotCanonical, msgspec.ValidationError):
+        return None
+    return seal if present == seal.files else None
+
+
+def write_seal(folder: Path, seal: Seal) -> None:
+    """Write the seal of the files in `folder`.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    write_whole(folder / SEAL_NAME, canonical_bytes(document_of(seal)))
