@@ -14,6 +14,9 @@ from dagster_project.store.key_files import create_keys
 from dagster_project.store.store import Store, open_store
 
 
+__all__ = ["Workspace", "create_keys", "create_keys_if_new", "open_workspace"]
+
+
 @dataclass(frozen=True)
 class Workspace:
     """What every use case works in. `shelf` keeps profiles that were read, by digest."""

@@ -13,6 +13,7 @@ import click
 from dagster_project.cli.demo import demo
 from dagster_project.cli.development import dev
 from dagster_project.cli.inputs import ingest, record
+from dagster_project.cli.keys import keys
 from dagster_project.cli.output import run
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
@@ -38,7 +39,7 @@ def channelsafe(context: click.Context) -> None:
     context.obj = read_settings(os.environ, base=Path.cwd())
 
 
-for _command in (demo, dev, ingest, record, refresh, replay, show, history, explain, verify, status, profile):
+for _command in (demo, dev, ingest, record, refresh, replay, show, history, explain, verify, status, profile, keys):
     channelsafe.add_command(_command)
 
 
