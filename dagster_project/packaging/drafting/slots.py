@@ -33,7 +33,7 @@ class Withheld:
 def withheld_values(context: RenderingContext, slot: str) -> tuple[Withheld, ...]:
     """Return what rules keep back under `slot`: values held until cleared, and annexed values that declare it."""
     relevant = {one.identity for one in relevant_dependencies(context)}
-    found = []
+    found: list[Withheld] = []
     for source_field in sorted(context.tables.rules):
         rule = context.tables.rules[source_field]
         if rule.slot != slot or rule.action not in {Action.HOLD, Action.ANNEX}:
