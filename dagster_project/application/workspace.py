@@ -13,7 +13,6 @@ from dagster_project.sources.registry import SourceRegistry, shipped_registry
 from dagster_project.store.key_files import create_keys
 from dagster_project.store.store import Store, open_store
 
-
 __all__ = ["Workspace", "create_keys", "create_keys_if_new", "open_workspace"]
 
 

@@ -11,6 +11,7 @@ import click
 from dagster_project.application.admit import AdmissionReport
 from dagster_project.application.facts import parse_data, record_fact
 from dagster_project.application.google_cloud import feed_units, ingest_google_cloud
+from dagster_project.application.intake_status import intake_status
 from dagster_project.application.landing import admit_landing
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json
@@ -59,7 +60,11 @@ def landing(settings: Settings, files: tuple[Path, ...], *, as_json: bool) -> in
         part = settings.landing / f".{file.name}.part"
         part.write_bytes(body)
         part.rename(settings.landing / f"{file.stem}.ndjson")
-    return _finish(admit_landing(workspace, limit=MOST_FILES), as_json=as_json)
+    code = _finish(admit_landing(workspace, limit=MOST_FILES), as_json=as_json)
+    unreadable = intake_status(workspace).unreadable_files
+    for one in unreadable:
+        click.echo(f"  unreadable, kept aside: {one.name}: {one.reason_code}", err=True)
+    return 1 if unreadable else code
 
 
 @ingest.command("google-cloud")

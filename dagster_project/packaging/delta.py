@@ -116,19 +116,24 @@ def _cause_finder(
     def cause(pointer: str) -> str:
         if _differs(renderings.nothing_changed, predecessor.content_leaves, pointer):
             return "renderer_change"
-        if not _differs(renderings.only_snapshot, new, pointer):
+        found = _exchanged_input(renderings, new, pointer)
+        if found == "snapshot":
             return _source_cause(pointer, rendering, predecessor)
-        if not _differs(renderings.only_profile, new, pointer):
-            return "policy_change"
-        if not _differs(renderings.only_instant, new, pointer):
-            return "clock"
-        if _differs(renderings.only_snapshot, renderings.nothing_changed, pointer):
-            return _source_cause(pointer, rendering, predecessor)
-        if _differs(renderings.only_profile, renderings.nothing_changed, pointer):
-            return "policy_change"
-        return _joint_cause(context, predecessor, pointer)
+        return found or _joint_cause(context, predecessor, pointer)
 
     return cause
+
+
+def _exchanged_input(renderings: "_Counterfactuals", new: Mapping[str, Any], pointer: str) -> str | None:
+    """Name the one exchanged input that brings the change about alone, or else the first that moves the field."""
+    exchanged = (
+        ("snapshot", renderings.only_snapshot),
+        ("policy_change", renderings.only_profile),
+        ("clock", renderings.only_instant),
+    )
+    alone = (name for name, made in exchanged if not _differs(made, new, pointer))
+    moved = (name for name, made in exchanged if _differs(made, renderings.nothing_changed, pointer))
+    return next(alone, None) or next(moved, None)
 
 
 def _joint_cause(context: RenderingContext, predecessor: Predecessor, pointer: str) -> str:

@@ -16,8 +16,8 @@ from dagster_project.integrity.digests import digest_of
 from dagster_project.packaging.content_schema import schema_violations
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Field, leaves, pointer_tokens
-from dagster_project.packaging.lineage import Lineage, LineageGroup, fields_from
-from dagster_project.packaging.rendering import reapply
+from dagster_project.packaging.lineage import Lineage, LineageGroup, fields_from, lineage_of
+from dagster_project.packaging.rendering import reapply, render
 from dagster_project.packaging.validity import valid_until
 from dagster_project.packaging.vocabulary import STANDARD_STATE_FLOORS, is_better
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
@@ -95,6 +95,20 @@ def _explains(candidate: Candidate, group: LineageGroup) -> bool:
     value = reapply(context, draft, candidate.fields, candidate.lineage.absences)
     stored = candidate.leaves.get(draft.pointer)
     return bool(value == stored) and group.value_digest == digest_of(stored)
+
+
+def nothing_left_out(candidate: Candidate) -> Iterator[Reason]:
+    """The fields, their inputs and holds, and the absences are those that the sources call for.
+
+    Re-applying a rule to the inputs that lineage cites cannot tell that an input, a field or a hold is missing: a
+    candidate without its worst region would explain itself well. So the fields are drafted again.
+    """
+    again = lineage_of(candidate.context, render(candidate.context))
+    expected = {(group.draft, group.rule_digest, group.hold) for group in again.groups}
+    stated = {(group.draft, group.rule_digest, group.hold) for group in candidate.lineage.groups}
+    yield from _found("nothing_left_out", "not_as_drafted", [*{one[0].pointer for one in expected ^ stated}])
+    absent = {*again.absences} ^ {*candidate.lineage.absences}
+    yield from _found("nothing_left_out", "other_absences", [*{one.pointer for one in absent}])
 
 
 def leak(candidate: Candidate) -> Iterator[Reason]:
@@ -220,6 +234,7 @@ def fresh(candidate: Candidate) -> Iterator[Reason]:
 RELEASE_RULES: tuple[ReleaseRule, ...] = (
     schema,
     lineage,
+    nothing_left_out,
     leak,
     honest_about_conflicts,
     not_better_than_source,

@@ -74,7 +74,8 @@ def insert_record(
     Args:
         transaction: A writing transaction.
         record: The admitted record.
-        body: The canonical bytes of its envelope; stored as a blob only where the record is new.
+        body: The canonical bytes of its envelope. A duplicate in another envelope is stored as a blob too, without
+            a row: nothing that was delivered is lost.
         body_classification: The narrowest classification of anything in `body`.
         admitted_at: When it was admitted.
 

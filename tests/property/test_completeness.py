@@ -173,7 +173,7 @@ def as_bad_elsewhere_in_the_same_bucket(fact: Fact) -> bool:
 
 
 def as_bad_elsewhere_in_every_bucket(fact: Fact) -> bool:
-    """Where a part stands decides nothing if every region bucket has another part that is as bad or worse."""
+    """Where a part stands decides nothing if every region bucket has another part that is as bad or on hold."""
     if fact.source_field != "service-health#/region":
         return False
     own = _badness(PROFILE.status_codes.get(fact.record.data["state"], ""))
@@ -181,7 +181,7 @@ def as_bad_elsewhere_in_every_bucket(fact: Fact) -> bool:
     covered = {
         BUCKET.get(one.data["region"])
         for one in others
-        if _badness(PROFILE.status_codes.get(one.data["state"], "")) >= own
+        if one.data["state"] not in PROFILE.status_codes or _badness(PROFILE.status_codes[one.data["state"]]) >= own
     }
     return covered >= set(PROFILE.region_buckets)
 
