@@ -114,7 +114,7 @@ def _cause_finder(
     renderings = _Counterfactuals(context, predecessor)
 
     def cause(pointer: str) -> str:
-        if _differs(renderings.nothing_changed, predecessor.content_leaves, pointer):
+        if _differs(renderings.nothing_changed(), predecessor.content_leaves, pointer):
             return "renderer_change"
         found = _exchanged_input(renderings, new, pointer)
         if found == "snapshot":
@@ -126,13 +126,13 @@ def _cause_finder(
 
 def _exchanged_input(renderings: "_Counterfactuals", new: Mapping[str, Any], pointer: str) -> str | None:
     """Name the one exchanged input that brings the change about alone, or else the first that moves the field."""
-    exchanged = (
+    exchanged: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
         ("snapshot", renderings.only_snapshot),
         ("policy_change", renderings.only_profile),
         ("clock", renderings.only_instant),
     )
-    alone = (name for name, made in exchanged if not _differs(made, new, pointer))
-    moved = (name for name, made in exchanged if _differs(made, renderings.nothing_changed, pointer))
+    alone = (name for name, made in exchanged if not _differs(made(), new, pointer))
+    moved = (name for name, made in exchanged if _differs(made(), renderings.nothing_changed(), pointer))
     return next(alone, None) or next(moved, None)
 
 
@@ -164,24 +164,22 @@ class _Counterfactuals:
             self._made[name] = leaves(render(variant).content)
         return self._made[name]
 
-    @property
     def nothing_changed(self) -> dict[str, Any]:
-        """The predecessor rendered again, by the present renderer."""
+        """Render the predecessor again, by the present renderer."""
         return self._leaves("nothing")
 
-    @property
     def only_snapshot(self) -> dict[str, Any]:
-        """New sources under the old profile at the old instant."""
+        """Render new sources under the old profile at the old instant."""
         return self._leaves("snapshot", snapshot=self._context.snapshot, bridge=self._context.bridge)
 
-    @property
     def only_profile(self) -> dict[str, Any]:
-        """Old sources under the new profile at the old instant."""
+        """Render old sources under the new profile at the old instant; the same profile needs no rendering."""
+        if self._context.tables.digest == self._before.tables.digest:
+            return self.nothing_changed()
         return self._leaves("profile", tables=self._context.tables)
 
-    @property
     def only_instant(self) -> dict[str, Any]:
-        """Old sources under the old profile at the new instant."""
+        """Render old sources under the old profile at the new instant."""
         return self._leaves("instant", evaluation_instant=self._context.evaluation_instant)
 
 
