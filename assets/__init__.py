@@ -1,0 +1,1 @@
+"""Dagster assets, one module per group. They call the application and hold no rule."""

@@ -1,0 +1,32 @@
+"""Assets of group `analytics`: the DuckDB files.
+
+Belongs here: publishing them. A job of its own with a log cursor, downstream of no gated asset, so that one incident's
+failed check never keeps analysts waiting.
+"""
+
+import dagster as dg
+
+from dagster_project.application.analytics import publish
+from resources.workspace import WorkspaceResource
+
+
+@dg.asset(
+    name="analytics",
+    group_name="analytics",
+    owners=["team:analysts"],
+    kinds={"duckdb"},
+    code_version="1",
+    description="The DuckDB files for analysts: internal.duckdb with everything inside may see, public.duckdb with "
+    "released versions only. Rebuilt from the store; can be deleted at any time.",
+)
+def analytics_files(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.MaterializeResult[None]:
+    """Publish what is new in the store."""
+    report = publish(channelsafe.workspace)
+    return dg.MaterializeResult(
+        metadata={
+            "incidents": report.incidents,
+            "candidates": report.candidates,
+            "fields": report.fields,
+            "position": report.position,
+        }
+    )

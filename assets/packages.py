@@ -1,0 +1,124 @@
+"""Assets of group `packages`: from the record log to checked candidates of one incident.
+
+Belongs here: one asset per step of a refresh, with metadata that operators may see. Metadata carries counts, statuses
+and keyed digests only.
+"""
+
+import dagster as dg
+
+from dagster_project.application.candidates import render_candidates
+from dagster_project.application.checks import write_manifests
+from dagster_project.application.reporting import lineage_summary, shown_digest
+from dagster_project.application.snapshots import take_snapshot
+from dagster_project.partitions import incident_partitions
+from resources.workspace import WorkspaceResource
+
+GROUP = "packages"
+OWNERS = ["team:support-operations"]
+HELD_TAG = {"outcome": "held"}
+
+
+@dg.asset(
+    partitions_def=incident_partitions,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"snapshot"},
+    code_version="1",
+    description="The latest admissible record versions of the incident, pinned, with conflicts and what was rejected.",
+)
+def source_snapshot(
+    context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.MaterializeResult[None]:
+    """Pin what is known of the incident and start a refresh."""
+    taken = take_snapshot(channelsafe.workspace, context.partition_key)
+    digest = shown_digest(channelsafe.workspace, taken.refresh.snapshot_digest)
+    return dg.MaterializeResult(
+        metadata={
+            "records": taken.records,
+            "conflicts": taken.conflicts,
+            "rejected_inputs": taken.rejected,
+            "lagging_sources": taken.lagging,
+            "revision": taken.refresh.revision,
+            "snapshot_digest": digest,
+        },
+        data_version=dg.DataVersion(digest),
+    )
+
+
+@dg.asset(
+    partitions_def=incident_partitions,
+    deps=[source_snapshot],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"package"},
+    code_version="1",
+    description="One candidate package per customer bridge, with annexes that stay inside. Not released, not readable "
+    "by customers.",
+)
+def service_state_package(
+    context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.MaterializeResult[None]:
+    """Render a candidate for every bridge of the incident."""
+    rows = render_candidates(channelsafe.workspace, context.partition_key)
+    digest = shown_digest(channelsafe.workspace, *(row.content_digest for row in rows))
+    held = sum(1 for row in rows if row.outcome.value == "held")
+    if held:
+        context.instance.add_run_tags(context.run_id, HELD_TAG)
+    return dg.MaterializeResult(
+        metadata={
+            "bridges": len(rows),
+            "bridges_with_holds": held,
+            "holds": sum(row.holds for row in rows),
+            "contents_changed": sum(1 for row in rows if row.content_changed),
+            "content_digest": digest,
+        },
+        data_version=dg.DataVersion(digest),
+    )
+
+
+@dg.asset(
+    partitions_def=incident_partitions,
+    deps=[service_state_package],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"manifest"},
+    code_version="1",
+    description="The internal manifest of every candidate: digests, pins, profile, what is held and withheld. Refuses "
+    "without a passed release check of exactly these bytes, whatever run it is launched in.",
+)
+def release_manifest(
+    context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.MaterializeResult[None]:
+    """Verify the release check of every candidate, or derive it, and refuse what did not pass."""
+    checked = write_manifests(channelsafe.workspace, context.partition_key)
+    digest = shown_digest(channelsafe.workspace, *(str(one.manifest_digest) for one in checked))
+    return dg.MaterializeResult(
+        metadata={"bridges": len(checked), "manifest_digest": digest}, data_version=dg.DataVersion(digest)
+    )
+
+
+@dg.asset(
+    partitions_def=incident_partitions,
+    deps=[service_state_package],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"lineage"},
+    code_version="1",
+    description="For every leaf of every candidate the record versions and the rule behind it; `channelsafe explain` "
+    "shows them.",
+)
+def package_lineage(
+    context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.MaterializeResult[None]:
+    """Report the lineage that was stored with the candidates."""
+    summary = lineage_summary(channelsafe.workspace, context.partition_key)
+    return dg.MaterializeResult(
+        metadata={
+            "bridges": summary.bridges,
+            "leaves": summary.leaves,
+            "inputs": summary.inputs,
+            "leaves_on_hold": summary.holds,
+            "lineage_digest": summary.shown_digest,
+        },
+        data_version=dg.DataVersion(summary.shown_digest),
+    )

@@ -1,0 +1,63 @@
+"""The blocking release check of one incident's candidates.
+
+Belongs here: one partitioned multi-check that judges every candidate and reports rule by rule. The rules are in
+`packaging.release_rules`; results are recorded in the store by the application.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.packages import service_state_package
+from checks.results import proper_results
+from dagster_project.application.checks import check_candidates
+from dagster_project.application.reporting import RuleResult, release_rules, rule_results
+from dagster_project.partitions import incident_partitions
+from resources.workspace import WorkspaceResource
+
+_WHAT_TO_DO = {
+    "leak": "Correct the record that holds the name, or the profile that trusts it, and refresh.",
+    "lineage": "Run `channelsafe verify`: what is stored does not follow from its records.",
+    "not_better_than_source": "Correct the profile's status codes and refresh.",
+    "permitted": "Correct the contract record or the profile and refresh.",
+    "fresh": "Have the source confirm or correct what it said, then refresh.",
+    "validity": "Refresh the incident.",
+}
+_ELSE = "This is a fault of the renderer: report it, and show the incident with `channelsafe show`."
+
+
+def _specs() -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            name=name,
+            asset=service_state_package,
+            blocking=True,
+            partitions_def=incident_partitions,
+            description=f"{description} When it fails: {_WHAT_TO_DO.get(name, _ELSE)}",
+        )
+        for name, description in release_rules().items()
+    ]
+
+
+def _as_check_result(result: RuleResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=result.rule,
+        asset_key=service_state_package.key,
+        passed=result.passed,
+        metadata={
+            "codes": ", ".join(result.codes),
+            "bridges": ", ".join(result.bridges),
+            "fields": ", ".join(result.pointers),
+            "what_to_do": _WHAT_TO_DO.get(result.rule, _ELSE),
+        },
+    )
+
+
+@dg.multi_asset_check(specs=_specs(), name="release_check")
+def release_check(
+    context: dg.AssetCheckExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge every candidate of the incident from its stored bytes."""
+    checked = check_candidates(channelsafe.workspace, context.partition_key)
+    results = (_as_check_result(one) for one in rule_results(checked))
+    yield from proper_results(results, names=tuple(release_rules()))

@@ -1,0 +1,32 @@
+"""The code location: everything put together, nothing decided.
+
+Belongs here: `build_definitions`. Nothing is opened and nothing is read but the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from assets.analytics import analytics_files
+from checks.safety import release_check
+from dagster_project.jobs import REFRESH_ASSETS, publish_analytics, refresh_incident
+from dagster_project.sensors import new_records
+from dagster_project.settings import Settings, read_settings
+from resources.workspace import WorkspaceResource
+
+
+def build_definitions(settings: Settings, resources: Mapping[str, object] | None = None) -> dg.Definitions:
+    """Return the definitions of one deployment; `resources` replace the default ones by name."""
+    return dg.Definitions(
+        assets=[*REFRESH_ASSETS, analytics_files],
+        asset_checks=[release_check],
+        jobs=[refresh_incident, publish_analytics],
+        sensors=[new_records],
+        resources={"channelsafe": WorkspaceResource(settings), **(resources or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(read_settings(os.environ, base=Path(__file__).resolve().parents[1]))

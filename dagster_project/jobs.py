@@ -1,0 +1,63 @@
+"""Jobs: the refresh of one incident, and the publication for analysts.
+
+Belongs here: which assets run together, and running the refresh in this process for callers that have a workspace
+open already. In-process executor: a step process per asset would cost four times the time.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
+from checks.safety import release_check
+from dagster_project.application.workspace import Workspace
+from dagster_project.partitions import INCIDENTS, incident_partitions
+from resources.workspace import OpenedWorkspace
+
+REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, package_lineage)
+
+refresh_incident = dg.define_asset_job(
+    "refresh_incident",
+    selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
+    partitions_def=incident_partitions,
+    description="Refresh one incident: snapshot, candidates, release check, internal manifests, lineage.",
+)
+
+publish_analytics = dg.define_asset_job(
+    "publish_analytics",
+    selection=dg.AssetSelection.assets("analytics"),
+    description="Publish the DuckDB files for analysts.",
+)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run in this process ended, and which blocking checks did not pass."""
+
+    success: bool
+    failed_checks: tuple[str, ...]
+
+
+@contextmanager
+def demo_runner(workspace: Workspace) -> Iterator[Callable[[str], RunOutcome]]:
+    """Give a function that refreshes one incident by a real run on the deployment's own Dagster instance."""
+    definitions = dg.Definitions(
+        assets=list(REFRESH_ASSETS),
+        asset_checks=[release_check],
+        jobs=[refresh_incident],
+        resources={"channelsafe": OpenedWorkspace(workspace)},
+        executor=dg.in_process_executor,
+    )
+    job = definitions.resolve_job_def("refresh_incident")
+    with dg.DagsterInstance.from_config(str(workspace.settings.dagster_home)) as instance:
+
+        def run(incident: str) -> RunOutcome:
+            if not instance.has_dynamic_partition(INCIDENTS, incident):
+                instance.add_dynamic_partitions(INCIDENTS, [incident])
+            result = job.execute_in_process(instance=instance, partition_key=incident, raise_on_error=False)
+            failed = [one.check_name for one in result.get_asset_check_evaluations() if not one.passed]
+            return RunOutcome(success=result.success, failed_checks=tuple(sorted(failed)))
+
+        yield run

@@ -1,0 +1,1 @@
+"""Dagster resources: what assets, checks and the sensor are given. No rules."""
