@@ -187,8 +187,8 @@ def test_changing_the_instant_alone_is_called_the_clock(step: int) -> None:
     assert changes
 
 
-def test_a_change_without_any_cause_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutation: a renderer that counts its calls is no function of its inputs, and the delta says so."""
+def test_a_change_without_any_cause_is_an_error() -> None:
+    """Mutation: a renderer that is no function of its inputs; the delta says so instead of guessing."""
     (context, *_) = after(9).contexts().values()
     before = predecessor(context)
     rendering = render(context)
