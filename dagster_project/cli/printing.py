@@ -12,6 +12,11 @@ from dagster_project.application.refresh import RefreshReport
 from dagster_project.cli.output import short
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 field`` or ``3 fields``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def reason_text(reasons: Iterable[Reason]) -> str:
     """Return reasons as ``rule: code at pointers``."""
     return "; ".join(f"{one.rule}: {one.code} at {', '.join(one.pointers) or 'the whole'}" for one in reasons)
@@ -41,7 +46,7 @@ def held_text(overview: CandidateOverview) -> str:
     slots = []
     for name, slot in sorted(overview.content["held"].items()):
         if slot["slot_state"] != "none_declared":
-            fields = f", {len(slot['fields'])} fields" if slot["fields"] else ""
+            fields = f", {counted(len(slot['fields']), 'field')}" if slot["fields"] else ""
             slots.append(f"{name} {slot['slot_state']} ({slot['review_role']}{fields})")
     return "; ".join(slots) or "nothing"
 
@@ -79,7 +84,7 @@ def open_item_line(item: OpenItem) -> str:
     more = f" and {len(item.evidence) - 4} more" if len(item.evidence) > 4 else ""  # noqa: PLR2004
     kept = f" kept aside: {len(item.rejected)}" if item.rejected else ""
     return (
-        f"{item.bridge}: {item.kind} in slot {item.slot}, {len(item.fields)} fields; {sides}{more}{kept}\n"
+        f"{item.bridge}: {item.kind} in slot {item.slot}, {counted(len(item.fields), 'field')}; {sides}{more}{kept}\n"
         f"      {item.owner_role} resolves it by: {item.resolved_by}"
     )
 
