@@ -18,6 +18,8 @@ from dagster_project.sources.source_fields import field_classification, present_
 SHORTEST_TERM = 4
 # Longer values are prose: their words are ordinary, and the whole text cannot stand in a parameter.
 LONGEST_TERM = 200
+# A host is also spoken of by its first label alone: relay-07 for relay-07.eu.internal.
+_HOST = re.compile(r"([A-Za-z0-9-]+)(\.[A-Za-z0-9-]+){2,}")
 _SEPARATORS = re.compile(r"[^0-9a-z]+")
 
 
@@ -54,6 +56,13 @@ def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
             yield from _strings(inner)
 
 
+def _spoken(text: str) -> Iterator[str]:
+    yield text
+    host = _HOST.fullmatch(text)
+    if host is not None:
+        yield host[1]
+
+
 def deny_list_of(
     records: Iterable[Record],
     *,
@@ -73,6 +82,7 @@ def deny_list_of(
                 pointer == "/account" and value != account
             ):
                 continue
-            terms.update(normalise(text) for text in _strings(value) if len(text) <= LONGEST_TERM)
+            short = [text for text in _strings(value) if len(text) <= LONGEST_TERM]
+            terms.update(normalise(spoken) for text in short for spoken in _spoken(text))
     allowed = {normalise(name) for name in approved.values()}
     return DenyList(frozenset(term for term in terms if len(term) >= SHORTEST_TERM and term not in allowed))

@@ -200,7 +200,8 @@ class Premises:
             if len(text) <= 200
         }
         public = {flat(one) for one in self.profile.lexicons.approved_public_names.values()}
-        denied = {flat(one) for one in (*inside, *self.profile.lexicons.denied_terms)}
+        hosts = {one.split(".")[0] for one in inside if one.count(".") >= 2 and re.fullmatch("[A-Za-z0-9.-]+", one)}
+        denied = {flat(one) for one in (*inside, *hosts, *self.profile.lexicons.denied_terms)}
         return {one for one in denied if len(one) >= 4} - public
 
     def _denied_references(self) -> Iterator[tuple[Any, ...]]:

@@ -77,7 +77,15 @@ def test_a_trusted_host_name_is_rendered_and_then_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "variant", ["RELAY-07.EU.INTERNAL", "relay_07_eu_internal", "Relay07EuInternal", "x-relay-07.eu.internal-2"]
+    "variant",
+    [
+        "relay-07",
+        "on-Relay07",
+        "RELAY-07.EU.INTERNAL",
+        "relay_07_eu_internal",
+        "Relay07EuInternal",
+        "x-relay-07.eu.internal-2",
+    ],
 )
 def test_a_host_name_is_recognised_however_it_is_written(variant: str) -> None:
     workaround = head(after(21), "workaround", "WA-31")
