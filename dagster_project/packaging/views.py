@@ -1,32 +1,179 @@
 """Views: the page of a package, made from its content alone.
 
-Belongs here: package content as HTML, Markdown and plain text. Nothing but the content may enter.
+Belongs here: package content as HTML, Markdown and plain text. Nothing but the content may enter: no clock, no
+identifiers from elsewhere, no chance; equal content gives equal bytes (invariant I6). What the views say is
+`view_page`, in the words of `view_wording`; here is only how each form writes it down, and how it keeps a value from
+becoming markup.
 """
 
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, Final
 
 import jinja2
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Service state</title></head><body>
-<h1>Service state</h1><pre>{{ text }}</pre></body></html>
-"""
+from dagster_project.packaging import view_wording as words
+from dagster_project.packaging.view_page import Page, Phrase, State, listed, page_of
+
+_TITLE: Final = "Service state"
+_NOT_STATED: Final = "not stated"
+# Every character by which a value could become markup in CommonMark or GitHub's Markdown, autolinks included.
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+.!|~&:@/=^$\"']|^-)")
+
+Escape = Callable[[str], str]
+
+
+def html_view(content: dict[str, Any]) -> str:
+    """Return the package as one self-contained page: no script, no request, no font or picture from elsewhere.
+
+    Raises:
+        UnsafeOrRejected: the content has a code that the views have no words for.
+    """
+    template = _environment().get_template("package.html")
+    return template.render(page=page_of(content), words=words, title=_TITLE)
+
+
+def markdown_view(content: dict[str, Any]) -> str:
+    """Return the package as Markdown, in which no value is markup.
+
+    Raises:
+        UnsafeOrRejected: the content has a code that the views have no words for.
+    """
+    page = page_of(content)
+    blocks = [f"# {_TITLE}", *_opening(page), "## Affected capabilities", *_table(page)]
+    for heading, lines in _sections(page, _escaped):
+        blocks += [f"## {heading}", "\n".join(f"- {line}" for line in lines)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def text_view(content: dict[str, Any]) -> str:
-    """Return the package as plain text."""
-    names = content["names"]
-    lines = [f"{content.get('incident_status', '-')}, {content.get('severity_code', '-')}", ""]
-    for capability, state in sorted(content["affected_capabilities"].items()):
-        lines.append(f"{names.get(capability, capability)}: {state.get('capability_status', '-')}")
-        lines += [f"  {names.get(one, one)}: {status}" for one, status in sorted(state.get("regions", {}).items())]
-    lines += [f"{names.get(one, one)}: not affected" for one in sorted(content["not_affected"])]
-    lines += [f"{slot}: {one['slot_state']}, {one['review_role']}" for slot, one in sorted(content["held"].items())]
-    return "\n".join(lines) + "\n"
+    """Return the package as plain text, one fact to a line.
+
+    Raises:
+        UnsafeOrRejected: the content has a code that the views have no words for.
+    """
+    page = page_of(content)
+    blocks = [_TITLE.upper(), *_opening(page), "AFFECTED CAPABILITIES\n" + "\n".join(_capability_lines(page))]
+    for heading, lines in _sections(page, _plain):
+        blocks.append(f"{heading.upper()}\n" + "\n".join(f"  {line}" for line in lines))
+    return "\n\n".join(blocks) + "\n"
 
 
 def views_of(content: dict[str, Any]) -> dict[str, bytes]:
-    """Return every view of a package by file name; equal content gives equal bytes."""
-    text = text_view(content)
-    page = jinja2.Template(_PAGE, autoescape=True).render(text=text)
-    return {"package.html": page.encode(), "package.md": text.encode(), "package.txt": text.encode()}
+    """Return every view of a package by file name; equal content gives equal bytes.
+
+    Raises:
+        UnsafeOrRejected: the content has a code that the views have no words for.
+    """
+    return {
+        "package.html": html_view(content).encode(),
+        "package.md": markdown_view(content).encode(),
+        "package.txt": text_view(content).encode(),
+    }
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("dagster_project.packaging", "view_templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+def _escaped(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _opening(page: Page) -> Iterator[str]:
+    stated = [one.label for one in (page.status, page.severity, page.document_status) if one is not None]
+    yield " | ".join(stated) if stated else f"Incident status: {_NOT_STATED}"
+    if page.status_sentence:
+        yield page.status_sentence
+
+
+def _state(state: State | None) -> str:
+    if state is None:
+        return _NOT_STATED
+    return f"{state.label} (on hold)" if state.held and state.code != words.ON_HOLD else state.label
+
+
+def _table(page: Page) -> Iterator[str]:
+    if page.affected:
+        rows = [["Capability", "State", "Since", *map(_escaped, page.regions)]]
+        rows.append(["---"] * len(rows[0]))
+        for one in page.affected:
+            since = _NOT_STATED if one.since is None else one.since.text
+            rows.append([_escaped(one.name), _state(one.status), since, *map(_state, one.regions)])
+        yield "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    else:
+        yield words.NOTHING_AFFECTED
+    if "affected_capabilities" in page.partly_held:
+        yield words.MORE_ON_HOLD
+
+
+def _capability_lines(page: Page) -> Iterator[str]:
+    for one in page.affected:
+        since = "" if one.since is None else f", {'since ' if one.since.machine else 'start '}{one.since.text}"
+        yield f"  {one.name}: {_state(one.status)}{since}"
+        for region, state in zip(page.regions, one.regions, strict=True):
+            if state is not None:
+                yield f"    {region}: {_state(state)}"
+    if not page.affected:
+        yield f"  {words.NOTHING_AFFECTED}"
+    if "affected_capabilities" in page.partly_held:
+        yield f"  {words.MORE_ON_HOLD}"
+
+
+def _sections(page: Page, escape: Escape) -> Iterator[tuple[str, list[str]]]:
+    """Yield heading and lines of what Markdown and plain text write alike; `escape` is applied to every value."""
+    yield (
+        "Not affected",
+        [f"{escape(name)}: {_state(state)}" for name, state in page.not_affected] or [words.NOTHING_UNAFFECTED],
+    )
+    yield "Workarounds", [*_workaround_lines(page, escape), *_more(page, "workarounds")]
+    if page.statements or "statements" in page.partly_held:
+        yield "Also stated", [*(_said(one, escape) for one in page.statements), *_more(page, "statements")]
+    yield "On hold", list(_hold_lines(page, escape))
+    steps = [f"{moment.text[0].upper()}{moment.text[1:]}: {step.label}" for step, moment in page.timeline]
+    yield "Timeline", [*(steps or [words.NO_STEPS]), *_more(page, "timeline")]
+    yield "About this page", [f"{page.sharing_label}. {page.sharing}", words.ABOUT]
+
+
+def _more(page: Page, part: str) -> list[str]:
+    return [words.MORE_ON_HOLD] if part in page.partly_held else []
+
+
+def _workaround_lines(page: Page, escape: Escape) -> Iterator[str]:
+    for one in page.workarounds:
+        purpose = ""
+        if one.applies_to_held:
+            purpose = f" (what it is for: {words.VALUE_ON_HOLD})"
+        elif one.applies_to is not None:
+            purpose = f", for {escape(one.applies_to)}"
+        said = "".join(f" {_said(statement, escape)}" for statement in one.statements)
+        yield f"{_state(one.readiness)}{purpose}.{said}"
+    if not page.workarounds:
+        yield words.NO_WORKAROUND
+
+
+def _said(phrases: Iterable[Phrase], escape: Escape) -> str:
+    return "".join(escape(f"[{one.text}]" if one.held else one.text) for one in phrases)
+
+
+def _hold_lines(page: Page, escape: Escape) -> Iterator[str]:
+    for hold in page.holds:
+        fields = f" Waiting: {escape('; '.join(hold.fields))}." if hold.fields else ""
+        yield f"{escape(hold.name)}: {hold.state}. {hold.decides} decides.{fields}"
+    if page.cleared:
+        yield f"Cleared to share: {escape(listed(page.cleared).lower())}."
+    if page.none_declared:
+        yield f"Nothing is on hold for: {escape(listed(page.none_declared).lower())}."
