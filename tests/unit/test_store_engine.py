@@ -107,6 +107,13 @@ def test_a_refused_row_names_the_constraint_and_no_value(store: Store) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_even_an_error_of_the_database_library_itself_shows_no_parameter(store: Store) -> None:
+    with store.engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as caught:
+        connection.execute(sa.text("SELECT :value FROM nowhere"), {"value": "orchid-vendor"})
+    assert "nowhere" in str(caught.value)
+    assert "orchid-vendor" not in str(caught.value)
+
+
 def test_pending_can_not_be_said_two_ways(store: Store) -> None:
     with store.begin() as transaction:
         incidents.raise_revision(transaction, ["INC-1"], at=AT)

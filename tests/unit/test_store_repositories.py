@@ -236,9 +236,10 @@ def test_a_manifest_without_a_passed_latest_check_of_its_candidate_is_refused(st
         for check_id in (failed, passed, 99):
             with pytest.raises(UnsafeOrRejected, match="release_check_not_passed"):
                 gates.add_manifest(transaction, _manifest(unsafe, check_id))
-        gates.add_release_check(transaction, _check(safe, passed=False, name="later"))
-        with pytest.raises(UnsafeOrRejected, match="release_check_not_passed"):
-            gates.add_manifest(transaction, _manifest(safe, passed))
+        for later_passed in (True, False):
+            gates.add_release_check(transaction, _check(safe, passed=later_passed, name=f"later {later_passed}"))
+            with pytest.raises(UnsafeOrRejected, match="release_check_not_passed"):
+                gates.add_manifest(transaction, _manifest(safe, passed))
 
 
 @pytest.mark.parametrize("claimed", [True, False])
@@ -279,13 +280,13 @@ def test_an_open_item_is_opened_once_resolved_when_absent_and_reopened_when_it_r
 def test_resolving_leaves_other_bridges_and_other_kinds_alone(store: Store) -> None:
     with store.begin() as transaction:
         incidents.raise_revision(transaction, ["INC-1"], at=AT)
-        for item in (_item(), _item(bridge="north"), _item(kind="rejected_input")):
+        for item in (_item(), _item(bridge="north"), _item(bridge="north", kind="rejected_input")):
             open_items.open_item(transaction, item, detail=b"a", at=AT)
         open_items.resolve_absent(
             transaction, "INC-1", bridge="north", kinds=["conflicting_copies"], present=[], at=LATER
         )
         left = open_items.unresolved_items(transaction, "INC-1")
-    assert [(row.bridge, row.kind) for row in left] == [("", "conflicting_copies"), ("", "rejected_input")]
+    assert [(row.bridge, row.kind) for row in left] == [("", "conflicting_copies"), ("north", "rejected_input")]
 
 
 def test_an_item_for_all_bridges_cannot_be_there_twice(store: Store) -> None:
