@@ -63,7 +63,7 @@ def service_state_package(
     digest = shown_digest(channelsafe.workspace, *(row.content_digest for row in rows))
     held = sum(1 for row in rows if row.outcome.value == "held")
     if held:
-        context.instance.add_run_tags(context.run_id, HELD_TAG)
+        context.instance.add_run_tags(context.run.run_id, HELD_TAG)
     return dg.MaterializeResult(
         metadata={
             "bridges": len(rows),

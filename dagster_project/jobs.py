@@ -13,7 +13,7 @@ import dagster as dg
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
 from checks.safety import release_check
 from dagster_project.application.workspace import Workspace
-from dagster_project.partitions import INCIDENTS, incident_partitions
+from dagster_project.partitions import INCIDENTS
 from resources.workspace import OpenedWorkspace
 
 REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, package_lineage)
@@ -21,7 +21,6 @@ REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, pack
 refresh_incident = dg.define_asset_job(
     "refresh_incident",
     selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
-    partitions_def=incident_partitions,
     description="Refresh one incident: snapshot, candidates, release check, internal manifests, lineage.",
 )
 

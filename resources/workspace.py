@@ -13,7 +13,7 @@ class WorkspaceResource:
     """Gives assets the opened deployment. Nothing is opened until the first asset asks."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -22,7 +22,7 @@ class WorkspaceResource:
         Raises:
             Unavailable: keys, database or stored bodies cannot be reached.
         """
-        return open_workspace(self._settings)
+        return open_workspace(self.settings)
 
 
 class OpenedWorkspace(WorkspaceResource):

@@ -1,0 +1,92 @@
+"""The code location: what it is made of, and what loading it costs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_project.application.reporting import release_rules
+from dagster_project.definitions import build_definitions
+from dagster_project.settings import Settings
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "asset_graph.json"
+HEAVY = ("pandas", "pandera", "great_expectations", "duckdb", "dagster_pandera")
+
+
+def _graph() -> dict[str, object]:
+    settings = Settings(home=Path("home"), keys=Path("keys"))
+    definitions = build_definitions(settings)
+    specs = sorted(definitions.resolve_all_asset_specs(), key=lambda spec: spec.key.to_user_string())
+    checks = sorted(
+        (spec for one in definitions.asset_checks or () for spec in getattr(one, "check_specs", ())),
+        key=lambda spec: spec.name,
+    )
+    return {
+        "assets": {
+            spec.key.to_user_string(): {
+                "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+                "group": spec.group_name,
+                "owners": list(spec.owners),
+                "kinds": sorted(spec.kinds),
+                "partitioned": spec.partitions_def is not None,
+            }
+            for spec in specs
+        },
+        "checks": {
+            spec.name: {
+                "asset": spec.asset_key.to_user_string(),
+                "blocking": spec.blocking,
+                "partitioned": spec.partitions_def is not None,
+            }
+            for spec in checks
+        },
+        "jobs": sorted(job.name for job in definitions.jobs or ()),
+        "sensors": sorted(sensor.name for sensor in definitions.sensors or ()),
+    }
+
+
+def test_the_graph_is_the_golden_one() -> None:
+    graph = json.dumps(_graph(), indent=2, sort_keys=True) + "\n"
+    if os.environ.get("CHANNELSAFE_UPDATE_GOLDEN") == "1":
+        GOLDEN.write_text(graph)
+    assert graph == GOLDEN.read_text()
+
+
+def test_every_release_rule_is_one_blocking_partitioned_check() -> None:
+    checks = _graph()["checks"]
+    assert isinstance(checks, dict)
+    assert set(checks) == set(release_rules())
+    assert all(one["blocking"] and one["partitioned"] for one in checks.values())
+
+
+def test_analytics_is_downstream_of_no_gated_asset() -> None:
+    assets = _graph()["assets"]
+    assert isinstance(assets, dict)
+    assert assets["analytics"]["deps"] == []
+
+
+def test_definitions_load_in_a_fresh_interpreter_without_heavy_libraries(tmp_path: Path) -> None:
+    code = (
+        "import sys, dagster_project.definitions as d; assert d.defs is not None; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "[]"
+
+
+def test_loading_definitions_opens_and_writes_nothing(tmp_path: Path) -> None:
+    environment = os.environ | {"CHANNELSAFE_HOME": str(tmp_path / "home"), "CHANNELSAFE_KEYS": str(tmp_path / "keys")}
+    code = "import dagster_project.definitions"
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resources_can_be_replaced_by_name() -> None:
+    settings = Settings(home=Path("home"), keys=Path("keys"))
+    replaced = build_definitions(settings, resources={"channelsafe": "another"})
+    assert isinstance(replaced, dg.Definitions)
+    assert (replaced.resources or {})["channelsafe"] == "another"
