@@ -57,32 +57,37 @@ class ProfileTables:
 
 @dataclass(frozen=True)
 class BridgeFacts:
-    """A bridge's contract and the entitlements of its account, as the snapshot holds them."""
+    """A bridge's contract and the entitlements of its account, as the snapshot holds them.
+
+    `rivals` are other contracts that open a bridge of the same name: nobody can say whose bridge it is.
+    """
 
     bridge: str
     account: str
     contract: Record
     entitlements: tuple[Record, ...]
+    rivals: tuple[Record, ...] = ()
 
 
 def bridges_of(snapshot: Snapshot) -> tuple[BridgeFacts, ...]:
     """Return the customer bridges of this incident by name: those that a contract opens for it.
 
-    Where two contracts name one bridge the first by (source, recordid) counts; the other is a contradiction that
-    the contract's own system must resolve, and `contracts_naming` shows both.
+    Where several contracts open a bridge of one name the first by (source, recordid) stands for it and the others are
+    its rivals; `holds` then keeps everything back.
     """
-    found: dict[str, BridgeFacts] = {}
+    opening: dict[str, list[Record]] = {}
     for contract in snapshot.heads:
-        if contract.type != "contract":
-            continue
-        account = contract.data["account"]
-        entitlements = tuple(
-            one for one in snapshot.heads if one.type == "entitlement" and one.data["account"] == account
-        )
-        for bridge, entry in contract.data["bridges"].items():
-            if EVERY_INCIDENT in entry["incidents"] or snapshot.incident in entry["incidents"]:
-                found.setdefault(bridge, BridgeFacts(bridge, account, contract, entitlements))
-    return tuple(found[bridge] for bridge in sorted(found))
+        if contract.type == "contract":
+            for bridge, entry in contract.data["bridges"].items():
+                if EVERY_INCIDENT in entry["incidents"] or snapshot.incident in entry["incidents"]:
+                    opening.setdefault(bridge, []).append(contract)
+    return tuple(_facts(snapshot, bridge, *opening[bridge]) for bridge in sorted(opening))
+
+
+def _facts(snapshot: Snapshot, bridge: str, contract: Record, *rivals: Record) -> BridgeFacts:
+    account = contract.data["account"]
+    entitlements = tuple(one for one in snapshot.heads if one.type == "entitlement" and one.data["account"] == account)
+    return BridgeFacts(bridge, account, contract, entitlements, rivals)
 
 
 def is_in_force(record: Record, instant: datetime) -> bool:
@@ -168,7 +173,9 @@ class RenderingContext:
 
     @cached_property
     def entitled(self) -> frozenset[str]:
-        """Capabilities that the bridge's account bought, by entitlements in force."""
+        """Capabilities that the bridge's account bought, by entitlements in force; none where the account is in doubt."""
+        if self.bridge.rivals:
+            return frozenset()
         return frozenset(
             capability
             for record in self.bridge.entitlements

@@ -60,6 +60,11 @@ def contract_lapsed(judged: Judged) -> Hold | None:
     return None if judged.context.contract_in_force else Hold(reason="contract_lapsed", slot="contract")
 
 
+def claimed_by_two_contracts(judged: Judged) -> Hold | None:
+    """Where two contracts open one bridge nobody knows whose it is, and nobody is told what another one bought."""
+    return Hold(reason="bridge_claimed_twice", slot="contract") if judged.context.bridge.rivals else None
+
+
 def profile_holds_it(judged: Judged) -> Hold | None:
     """A value whose own rule does not render it never enters a field; only a hold can be lifted by a clearance.
 
@@ -135,6 +140,7 @@ def told_otherwise(judged: Judged) -> Hold | None:
 
 HOLD_GUARDS: tuple[HoldGuard, ...] = (
     contract_lapsed,
+    claimed_by_two_contracts,
     not_classified_customer,
     profile_holds_it,
     in_conflict,

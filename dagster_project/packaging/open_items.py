@@ -41,6 +41,7 @@ RESOLUTIONS: Final = {
         "The source of record catching up, or a correction.",
     ),
     "contract_lapsed": ("account_leadership", "A contract in force."),
+    "bridge_claimed_twice": ("account_leadership", "Contracts that name each bridge once."),
     "entitlement_lapsed": ("account_leadership", "An entitlement in force."),
     "required_but_missing": ("account_leadership", "A record that feeds the required field."),
     "dependency_not_cleared": ("security", "A clearance that names this record version, field and channel."),

@@ -172,6 +172,12 @@ def held_severity() -> Profile:
     return with_rule(shipped_profile(), rule)
 
 
+def claimed_twice() -> History:
+    record = next(one for one in after(2).records if one.type == "contract" and one.data["account"] == "TIDEWATER")
+    bridges = record.data["bridges"] | {"harbourline": {"incidents": ["*"]}}
+    return after(2).replacing((record, changed(record, "/bridges", bridges)))
+
+
 def inside_timeline() -> History:
     record = head(after(2), "bridge-timeline", "TL-4711-01")
     return after(2).replacing((record, relabelled(record, "internal")))
@@ -210,6 +216,7 @@ HOLDS: dict[str, Witness] = {
         "contract_lapsed"
         in hold_reasons(context(altered(2, "contract", HARBOURLINE, "/valid_until", "2026-02-01T00:00:00Z")))
     ),
+    "claimed_by_two_contracts": lambda: "bridge_claimed_twice" in hold_reasons(context(claimed_twice())),
     "not_classified_customer": lambda: "classification" in hold_reasons(context(inside_timeline())),
     "profile_holds_it": lambda: "profile_rule" in hold_reasons(context(after(2), profile=held_severity())),
     "in_conflict": lambda: "conflicting_copies" in hold_reasons(context(after(16))),
@@ -302,3 +309,10 @@ def test_what_a_guard_does_is_not_done_without_it(registry: str, name: str, monk
     assert witnesses[name]()
     monkeypatch.setattr(module, registry, tuple(one for one in guards if one.__name__ != name))
     assert not witnesses[name]()
+
+
+def test_a_bridge_that_two_contracts_open_names_no_capability_of_either() -> None:
+    content = render(context(claimed_twice())).content
+    assert content["affected_capabilities"] == {}
+    assert content["not_affected"] == {}
+    assert content["held"]["contract"]["slot_state"] == "on_hold"
