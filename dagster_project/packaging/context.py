@@ -173,7 +173,7 @@ class RenderingContext:
 
     @cached_property
     def entitled(self) -> frozenset[str]:
-        """Capabilities that the bridge's account bought, by entitlements in force; none where the account is in doubt."""
+        """Capabilities that the bridge's account bought, by entitlements in force; none if the account is in doubt."""
         if self.bridge.rivals:
             return frozenset()
         return frozenset(

@@ -77,7 +77,7 @@ class Workaround:
 
 
 @dataclass(frozen=True)
-class Hold:
+class ShownHold:
     """One slot that is on hold: what kind of detail, who decides, and which fields wait for it."""
 
     name: str
@@ -99,7 +99,7 @@ class Page:
     not_affected: tuple[tuple[str, State], ...]
     workarounds: tuple[Workaround, ...]
     statements: tuple[tuple[Phrase, ...], ...]
-    holds: tuple[Hold, ...]
+    holds: tuple[ShownHold, ...]
     cleared: tuple[str, ...]
     none_declared: tuple[str, ...]
     timeline: tuple[tuple[State, Moment], ...]
@@ -264,12 +264,12 @@ class _Reader:
         category = slot["category"]
         return words.SLOT_LABELS.get(category, clean(category.replace("_", " ")).capitalize())
 
-    def _slots(self) -> tuple[tuple[str, Hold], ...]:
+    def _slots(self) -> tuple[tuple[str, ShownHold], ...]:
         """Return every slot with its state's code, in a fixed order."""
         return tuple(
             (
                 slot["slot_state"],
-                Hold(
+                ShownHold(
                     name=self._slot_name(slot),
                     state=label(words.SLOT_STATE_LABELS, slot["slot_state"], where=f"/held/{key}/slot_state"),
                     decides=label(words.REVIEW_ROLE_LABELS, slot["review_role"], where=f"/held/{key}/review_role"),
@@ -279,7 +279,7 @@ class _Reader:
             for key, slot in sorted(self._content["held"].items())
         )
 
-    def _holds(self) -> tuple[Hold, ...]:
+    def _holds(self) -> tuple[ShownHold, ...]:
         """Return the slots that keep something back: by their state, or because a field waits for them."""
         return tuple(hold for state, hold in self._slots() if state not in _QUIET_STATES or hold.fields)
 
