@@ -301,7 +301,7 @@ class _Reader:
                 case ["since"]:
                     return f"Start time of {name}"
                 case _:
-                    return name
+                    return f"Overall state of {name}"
         return words.FIELD_LABELS.get("/".join((part, *rest[1:])) if rest else part, words.SOME_FIELD)
 
     def _timeline(self) -> tuple[tuple[State, Moment], ...]:

@@ -37,7 +37,7 @@ INCIDENT_STATUS_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "resolved": "Resolved",
         "merged": "Merged",
         "withdrawn": "Withdrawn",
-        "on_hold": "On hold",
+        "on_hold": "Status on hold",
     }
 )
 INCIDENT_STATUS_SENTENCES: Final[Mapping[str, str]] = MappingProxyType(

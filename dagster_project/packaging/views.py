@@ -171,7 +171,7 @@ def _said(phrases: Iterable[Phrase], escape: Escape) -> str:
 
 def _hold_lines(page: Page, escape: Escape) -> Iterator[str]:
     for hold in page.holds:
-        fields = f" Waiting: {escape('; '.join(hold.fields))}." if hold.fields else ""
+        fields = f" Fields on hold: {escape('; '.join(hold.fields))}." if hold.fields else ""
         yield f"{escape(hold.name)}: {hold.state}. {hold.decides} decides.{fields}"
     if page.cleared:
         yield f"Cleared to share: {escape(listed(page.cleared).lower())}."
