@@ -8,7 +8,7 @@ from datetime import datetime
 
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.workspace import Workspace
-from dagster_project.errors import UsageError
+from dagster_project.errors import IntegrityViolation, UsageError
 from dagster_project.integrity.canonical import canonical_bytes, parse_strict
 from dagster_project.packaging.snapshot import (
     RejectedInput,
@@ -138,7 +138,7 @@ def read_snapshot(transaction: Transaction, incident: str, digest: str) -> Snaps
     """Return a stored snapshot with its records.
 
     Raises:
-        IntegrityViolation: the snapshot or a record that it pins is not what was stored.
+        IntegrityViolation: the snapshot or a record that it pins is missing or not what was stored.
     """
     document = parse_strict(load_snapshot(transaction, digest))
     wanted = {(one.source, one.recordid, one.recordversion, one.datadigest) for one in pinned_references(document)}
@@ -149,4 +149,11 @@ def read_snapshot(transaction: Transaction, incident: str, digest: str) -> Snaps
         if (row.source, row.recordid, row.recordversion, row.data_digest) in wanted
     ]
     found = {reference_to(record): record for record in read_records(transaction, rows)}
+    if len(found) < len(wanted):
+        raise IntegrityViolation(
+            "pinned_record_missing",
+            what=f"{len(wanted) - len(found)} records that a snapshot pins are not in the log",
+            where=f"snapshot {digest} of incident {incident}",
+            what_to_do="Run `channelsafe verify`, and restore from a backup what it lists.",
+        )
     return restore_snapshot(document, found)

@@ -7,21 +7,32 @@ another one the content is compared and the difference is said (invariant I6).
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
+
+import msgspec
 
 from dagster_project.application.checks import is_open, read_stored_check
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.replaying import compare_with_pins
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, IntegrityViolation
-from dagster_project.integrity.canonical import parse_strict
+from dagster_project.integrity.canonical import NotCanonical, parse_strict
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.packaging.manifest import read_manifest
 from dagster_project.sources.record import reference_to
-from dagster_project.store import gates, incidents, records
+from dagster_project.store import gates, incidents, intake, records
+from dagster_project.store.audit import entries_after
 from dagster_project.store.candidates import CandidateRow, candidates_of, load_snapshot
 from dagster_project.store.gates import ReleaseCheckRow
+from dagster_project.store.intake import RejectedState
+from dagster_project.store.open_items import items_of
 from dagster_project.store.records import RecordRow
 from dagster_project.store.transaction import Transaction
+
+# What a sound body raises where a row names it as something that it is not. Verification has to go on and say so.
+_NOT_OF_ITS_KIND: Final = (NotCanonical, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError)
+
+_EVERY: Final = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,8 @@ def verify(workspace: Workspace, *, progress: Callable[[str], None]) -> Verifica
         bodies = sum(1 for _location in transaction.blobs.iterate())
         count, found = _verify_records(transaction)
         violations += found
+        for where, digest in _named_bodies(transaction):
+            violations += _verified(where, partial(transaction.get_sealed, digest))
         candidates = others = 0
         for incident in incidents.all_incidents(transaction):
             for row in candidates_of(transaction, incident.incident):
@@ -72,6 +85,8 @@ def _verified(where: str, action: Callable[[], object]) -> list[Violation]:
         action()
     except ChannelsafeError as error:
         return [Violation(where=where, code=error.code)]
+    except _NOT_OF_ITS_KIND:
+        return [Violation(where=where, code="body_not_of_its_kind")]
     return []
 
 
@@ -90,11 +105,24 @@ def _verify_records(transaction: Transaction) -> tuple[int, list[Violation]]:
     return len(rows), found
 
 
+def _named_bodies(transaction: Transaction) -> Iterator[tuple[str, str]]:
+    """Yield what else names a body: a body that is gone is found only by its name."""
+    for state in RejectedState:
+        for rejected in intake.rejected_inputs_in(transaction, state):
+            yield f"rejected input {rejected.rejected_input_id}", rejected.body_digest
+    for incident in incidents.all_incidents(transaction):
+        for item in items_of(transaction, incident.incident):
+            yield f"open item {item.open_item_id}", item.body_digest
+    for entry in entries_after(transaction, 0, limit=_EVERY):
+        yield f"audit entry {entry.sequence}", entry.details_digest
+
+
 def _verify_record(transaction: Transaction, row: RecordRow) -> None:
     (record,) = read_records(transaction, [row])
     reference = reference_to(record)
-    told = (reference.source, reference.recordid, reference.recordversion, reference.datadigest)
-    if told != (row.source, row.recordid, row.recordversion, row.data_digest):
+    told = (*msgspec.structs.astuple(reference), record.type, record.subject, record.recordedtime)
+    stored = (row.source, row.recordid, row.recordversion, row.data_digest, row.type, row.subject, row.recorded_at)
+    if told != stored:
         raise _violation("record_row_differs", f"record {row.sequence}")
 
 
