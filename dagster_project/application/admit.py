@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from dagster_project.application.record_reading import read_records
 from dagster_project.application.subjects import incidents_touched_by, register_incident
 from dagster_project.application.workspace import Workspace
 from dagster_project.sources.admission import Rejection, admit_bytes, record_bytes
@@ -102,6 +103,8 @@ def _admit_unit(
         body_classification=body_classification(result),
         admitted_at=received_at,
     )
+    if insertion.envelope_differs and (otherwise := _says_otherwise(transaction, result, insertion.sequence)):
+        return _keep_aside(transaction, unit, otherwise, received_at)
     intake.record_delivery(
         transaction,
         unit=unit.unit,
@@ -117,6 +120,26 @@ def _admit_unit(
         intake.close_lagging(transaction, result.source)
     incidents.raise_revision(transaction, sorted(touched), at=received_at)
     return AdmissionReport({insertion.outcome.value: 1}, (), tuple(sorted(touched)))
+
+
+def _says_otherwise(transaction: Transaction, record: Record, sequence: int) -> Rejection | None:
+    """Return why a duplicate cannot pass as one: it is about something else, or for fewer eyes than what is stored.
+
+    Taking it for a duplicate would lose it, or keep showing what its source now restricts.
+    """
+    (stored,) = read_records(transaction, records.records_after(transaction, sequence - 1, limit=1))
+    same = (stored.type, stored.subject) == (record.type, record.subject)
+    if same and record.dataclassification.rank <= stored.dataclassification.rank:
+        return None
+    return Rejection(
+        reason_code="duplicate_is_restricted" if same else "duplicate_about_another_subject",
+        where="/dataclassification" if same else "/subject",
+        source=record.source,
+        type=record.type,
+        subject=record.subject,
+        recordid=record.recordid,
+        recordversion=record.recordversion,
+    )
 
 
 def _keep_aside(

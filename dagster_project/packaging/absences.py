@@ -13,6 +13,7 @@ from dagster_project.packaging.drafting.inputs import shaping_rule
 from dagster_project.packaging.fields import Absence, Field, pointer_token
 from dagster_project.packaging.holds import ACCOUNT_TYPES
 from dagster_project.packaging.profile import Action
+from dagster_project.sources.conflicts import CONFLICTING_COPIES
 from dagster_project.sources.record import Record, reference_to
 
 # Where what a record type would have said would stand.
@@ -24,6 +25,13 @@ PART_OF_TYPE: Final = {
     "entitlement": "/affected_capabilities",
     "contract": "/affected_capabilities",
     "customer-status": "/incident_status",
+}
+# The slot in which doubt about a record type shows; for every other type it is `other`.
+SLOT_OF_TYPE: Final = {
+    "contract": "contract",
+    "entitlement": "contract",
+    "dependency": "dependency",
+    "security-review": "dependency",
 }
 PART_OF_CLASS: Final = {
     "capability_status": "/affected_capabilities",
@@ -44,10 +52,19 @@ def rejected_inputs(context: RenderingContext, _fields: tuple[Field, ...]) -> It
         of_account = one.type in ACCOUNT_TYPES
         if of_account and one.subject != context.bridge.account:
             continue
-        part = PART_OF_TYPE.get(one.type)
-        if part is not None:
-            slot = "contract" if of_account else "other"
-            yield Absence(pointer=part, reason="rejected_input", slot=slot, rejected=(one.body_digest,))
+        slot = SLOT_OF_TYPE.get(one.type, "other")
+        part = PART_OF_TYPE.get(one.type, f"/held/{slot}")
+        yield Absence(pointer=part, reason="rejected_input", slot=slot, rejected=(one.body_digest,))
+
+
+def copies_in_conflict(context: RenderingContext, _fields: tuple[Field, ...]) -> Iterator[Absence]:
+    """Show that copies of one health record differ: the copy that is not pinned may name another component."""
+    for conflict in context.snapshot.conflicts:
+        pinned = [context.records[one] for one in conflict.references if one in context.records]
+        if conflict.kind == CONFLICTING_COPIES and any(one.type == "service-health" for one in pinned):
+            yield Absence(
+                pointer="/affected_capabilities", reason=conflict.kind, slot="other", evidence=conflict.references
+            )
 
 
 def unmapped_components(context: RenderingContext, _fields: tuple[Field, ...]) -> Iterator[Absence]:
@@ -110,6 +127,7 @@ def held_conflicts_without_fields(context: RenderingContext, _fields: tuple[Fiel
 
 ABSENCE_GUARDS: tuple[AbsenceGuard, ...] = (
     rejected_inputs,
+    copies_in_conflict,
     unmapped_components,
     unmapped_regions,
     no_entitlement,

@@ -13,7 +13,13 @@ from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Draft, Field, Hold, Input
 from dagster_project.packaging.profile import Action
-from dagster_project.packaging.transformations import TRANSFORMATIONS, Derived, ReadValue, read_inputs
+from dagster_project.packaging.transformations import (
+    TRANSFORMATIONS,
+    Derived,
+    ReadValue,
+    incident_status,
+    read_inputs,
+)
 from dagster_project.packaging.vocabulary import HELD_VALUES
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
 from dagster_project.sources.record import Classification
@@ -130,10 +136,13 @@ def leaks(judged: Judged) -> Hold | None:
 
 def told_otherwise(judged: Judged) -> Hold | None:
     """The customer was told a later status than the source of record holds: status timing disagrees."""
-    if judged.draft.transformation != "incident_status" or judged.derived.value not in _PROGRESS:
+    if judged.draft.transformation not in {"incident_status", "document_status"}:
+        return None
+    status = incident_status(judged.context, judged.draft, judged.values).value
+    if status not in _PROGRESS:
         return None
     told = [one.value for one in judged.values if one.source.source_field == "customer-status#/incident_status"]
-    known = _PROGRESS.index(judged.derived.value)
+    known = _PROGRESS.index(status)
     ahead = any(word not in _PROGRESS or _PROGRESS.index(word) > known for word in told)
     return Hold(reason="status_timing_disagreement", slot="other") if ahead else None
 

@@ -49,6 +49,17 @@ class ReleaseCheck(msgspec.Struct, frozen=True, kw_only=True):
         return self.passed and self.valid_until is not None and instant < self.valid_until
 
 
+NOT_CANONICAL = "not-canonical"
+
+
+def _digest(content: object) -> str:
+    """Return the digest of content; of what has no canonical form a word that no stored content's digest equals."""
+    try:
+        return digest_of(content)
+    except NotCanonical:
+        return NOT_CANONICAL
+
+
 @dataclass(frozen=True)
 class _Judgement:
     reasons: tuple[Reason, ...]
@@ -77,7 +88,7 @@ def release_check(
     judgement = _judge(content, lineage, context)
     return ReleaseCheck(
         bridge=context.bridge.bridge,
-        content_digest=digest_of(content),
+        content_digest=_digest(content),
         snapshot_digest=snapshot_digest(context.snapshot),
         profile_digest=context.tables.digest,
         predecessor_digest=predecessor_digest,

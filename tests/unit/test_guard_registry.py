@@ -229,6 +229,7 @@ HOLDS: dict[str, Witness] = {
     ),
 }
 ABSENCES: dict[str, Witness] = {
+    "copies_in_conflict": lambda: ("conflicting_copies", "/affected_capabilities") in absences_of(context(after(16))),
     "rejected_inputs": lambda: ("rejected_input", "/affected_capabilities") in absences_of(context(after(19))),
     "unmapped_components": lambda: (
         ("unmapped_name", "/affected_capabilities")

@@ -171,3 +171,13 @@ def test_a_stored_passed_is_not_believed() -> None:
     read: ReleaseCheck = read_release_check(stored)
     assert read == check
     assert not read.passed
+
+
+def test_content_without_a_canonical_form_fails_its_check_and_raises_nothing() -> None:
+    one = after(3).contexts()["harbourline"]
+    rendered = render(one)
+    check = release_check(
+        rendered.content | {"severity_code": 1.5}, lineage_of(one, rendered), one, predecessor_digest=None
+    )
+    assert not check.passed
+    assert check.content_digest == "not-canonical"

@@ -32,19 +32,15 @@ def incident_drafts(context: RenderingContext) -> Iterator[Draft]:
         )
     status_rule = shaping_rule(context, "incident#/state")
     if status_rule is not None:
-        inputs = (*_status_inputs(context), *permission(context))
-        told = _told_inputs(context)
-        for pointer, name, extra in (
-            ("/incident_status", "incident_status", told),
-            ("/document_status", "document_status", ()),
-        ):
+        inputs = (*_status_inputs(context), *_told_inputs(context), *permission(context))
+        for name in ("incident_status", "document_status"):
             yield Draft(
-                pointer=pointer,
+                pointer=f"/{name}",
                 field_class="incident_status",
                 held_as=name,
                 rule_id=status_rule.id,
                 transformation=name,
-                inputs=(*inputs, *extra),
+                inputs=inputs,
             )
 
 
