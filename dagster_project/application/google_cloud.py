@@ -74,8 +74,16 @@ def _recorded(event: bytes) -> datetime:
 
 
 def play_google_cloud(workspace: Workspace, location: str) -> Iterator[PlayedMoment]:
-    """Admit a feed's events in the order of time under a simulated clock, refreshing as each moment requires."""
-    events = sorted(feed_records(parse_feed(read_feed(location))), key=_recorded)
+    """Admit a feed's events in the order of time under a simulated clock, refreshing as each moment requires.
+
+    Raises:
+        UnsafeOrRejected: the feed is malformed as a whole; nothing of it was admitted.
+        Unavailable: it cannot be read.
+    """
+    return _play(workspace, sorted(feed_records(parse_feed(read_feed(location))), key=_recorded))
+
+
+def _play(workspace: Workspace, events: list[bytes]) -> Iterator[PlayedMoment]:
     clock = FixedClock(_recorded(events[0]))
     simulated = replace(workspace, clock=clock)
     _prepare_sample_bridge(simulated)

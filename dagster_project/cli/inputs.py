@@ -3,6 +3,7 @@
 Belongs here: the commands that admit something. Exit code 1 where any unit was rejected.
 """
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -57,14 +58,20 @@ def landing(settings: Settings, files: tuple[Path, ...], *, as_json: bool) -> in
                 where=str(file),
                 what_to_do="Name a readable NDJSON file.",
             ) from error
-        part = settings.landing / f".{file.name}.part"
-        part.write_bytes(body)
-        part.rename(settings.landing / f"{file.stem}.ndjson")
+        _drop(settings.landing, file.stem, body)
     code = _finish(admit_landing(workspace, limit=MOST_FILES), as_json=as_json)
     unreadable = intake_status(workspace).unreadable_files
     for one in unreadable:
         click.echo(f"  unreadable, kept aside: {one.name}: {one.reason_code}", err=True)
     return 1 if unreadable else code
+
+
+def _drop(folder: Path, stem: str, body: bytes) -> None:
+    """Put a file into the landing folder whole, under a name of its bytes: what it could replace is the same file."""
+    name = f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}.ndjson"
+    part = folder / f".{name}.part"
+    part.write_bytes(body)
+    part.rename(folder / name)
 
 
 @ingest.command("google-cloud")
