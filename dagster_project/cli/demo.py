@@ -81,14 +81,15 @@ def _print_step(workspace: Workspace, scenario: Scenario, *, succeeded: bool) ->
     for bridge in sorted(newest):
         one = newest[bridge]
         if one.publication_state == "failed_check":
-            click.echo(f"       {bridge}: UNSAFE, stopped by the release check: {reason_text(one.reasons)}")
+            rules = ", ".join(sorted({reason.rule for reason in one.reasons}))
+            click.echo(f"       {bridge}: UNSAFE, stopped by its check ({rules}); the page before it stays")
         elif one.content_changed:
             click.echo(f"       {bridge}: content {one.content_number}: {headline(one)}")
             click.echo(f"         on hold: {held_text(one)}")
         else:
             click.echo(f"       {bridge}: no visible change")
     if not succeeded:
-        click.echo("       the Dagster run is red; no internal manifest for the unsafe candidate")
+        click.echo("       the run stops here: an unsafe page goes no further")
 
 
 def _print_end(workspace: Workspace, scenario: Scenario) -> None:
