@@ -318,7 +318,7 @@ class _Reader:
 
 def _reading_rank(capability: Content) -> int:
     """Return how early a capability is read: by the worst of what it states."""
-    codes = {capability.get("capability_status"), *capability.get("regions", {}).values()}
+    codes = [capability.get("capability_status"), *capability.get("regions", {}).values()]
     return min((words.READING_ORDER.index(code) for code in codes if code in words.READING_ORDER), default=0)
 
 

@@ -127,7 +127,7 @@ DOCUMENT_STATUS_LABELS: Final[Mapping[str, str]] = MappingProxyType(
 )
 SHARING_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "TLP:CLEAR": "May be shared without limit.",
+        "TLP:CLEAR": "Can be shared without limit.",
         "TLP:GREEN": "For your community; not for publication.",
         "TLP:AMBER": "For your organisation and, where they need to know, its clients.",
         "TLP:AMBER+STRICT": "For your organisation only.",
