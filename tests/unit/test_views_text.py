@@ -130,6 +130,7 @@ def test_a_slot_that_fields_wait_for_is_shown_whatever_its_state_says() -> None:
     content = example_content()
     content["held"]["contract"] |= {"slot_state": "cleared", "fields": ["/severity_code"]}
     assert "Contract: Cleared to share. Legal decides. Fields on hold: Severity." in text_view(content)
+    assert "Cleared to share: contract" not in text_view(content)
 
 
 def test_a_part_with_more_on_hold_than_its_leaves_says_so() -> None:
