@@ -17,7 +17,7 @@ STEP = "06-not-cleared"
 
 def drawn() -> list[str]:
     texts = re.findall(r"<text\b[^>]*>(.*?)</text>", PICTURE, re.DOTALL)
-    return [re.sub(r"<[^>]+>", "", text).replace("’", "'") for text in texts]
+    return [re.sub(r"<[^>]+>", "", text) for text in texts]
 
 
 def heads() -> dict[str, dict[str, Any]]:
