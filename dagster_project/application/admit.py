@@ -17,12 +17,15 @@ from dagster_project.sources.admission import Rejection, admit_bytes, record_byt
 from dagster_project.sources.record import Record
 from dagster_project.sources.source_fields import body_classification
 from dagster_project.store import incidents, intake, records
-from dagster_project.store.intake import NewRejection, RejectedState
+from dagster_project.store.intake import NewRejection, RejectedInputRow, RejectedState
 from dagster_project.store.records import Outcome
 from dagster_project.store.transaction import Transaction
 
 # Units admitted per transaction: enough to make commits cheap, few enough for other writers to come between.
 BATCH: Final = 200
+DUPLICATE_IS_RESTRICTED: Final = "duplicate_is_restricted"
+DUPLICATE_ABOUT_ANOTHER: Final = "duplicate_about_another_subject"
+DUPLICATE_REASONS: Final = (DUPLICATE_IS_RESTRICTED, DUPLICATE_ABOUT_ANOTHER)
 
 
 @dataclass(frozen=True)
@@ -84,42 +87,68 @@ def admit(workspace: Workspace, units: Iterable[DeliveredUnit]) -> AdmissionRepo
     return merge_reports(reports)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """One transaction's worth of units; what could be looked up per unit is looked up once.
+
+    `kept_aside` are the rejected inputs that wait, `lagging` the sources that lag; both move as units are admitted.
+    """
+
+    transaction: Transaction
+    received_at: datetime
+    kept_aside: dict[int, RejectedInputRow]
+    lagging: set[str]
+
+
 def _admit_batch(workspace: Workspace, units: list[DeliveredUnit]) -> AdmissionReport:
-    received_at = workspace.clock.now()
     with workspace.store.begin() as transaction:
-        return merge_reports([_admit_unit(workspace, transaction, unit, received_at) for unit in units])
+        waiting = intake.rejected_inputs_in(transaction, RejectedState.OPEN)
+        batch = _Batch(
+            transaction=transaction,
+            received_at=workspace.clock.now(),
+            kept_aside={row.rejected_input_id: row for row in waiting},
+            lagging={row.source for row in intake.open_lagging(transaction)},
+        )
+        report = merge_reports([_admit_unit(workspace, batch, unit) for unit in units])
+        incidents.raise_revision(transaction, report.incidents, at=batch.received_at)
+    return report
 
 
-def _admit_unit(
-    workspace: Workspace, transaction: Transaction, unit: DeliveredUnit, received_at: datetime
-) -> AdmissionReport:
-    result = admit_bytes(unit.body, received_at=received_at, registry=workspace.registry)
+def _admit_unit(workspace: Workspace, batch: _Batch, unit: DeliveredUnit) -> AdmissionReport:
+    transaction = batch.transaction
+    result = admit_bytes(unit.body, received_at=batch.received_at, registry=workspace.registry)
     if isinstance(result, Rejection):
-        return _keep_aside(transaction, unit, result, received_at)
+        return _keep_aside(batch, unit, result)
     insertion = records.insert_record(
         transaction,
         result,
         body=record_bytes(result),
         body_classification=body_classification(result),
-        admitted_at=received_at,
+        admitted_at=batch.received_at,
     )
     if insertion.envelope_differs and (otherwise := _says_otherwise(transaction, result, insertion.sequence)):
-        return _keep_aside(transaction, unit, otherwise, received_at)
+        return _keep_aside(batch, unit, otherwise)
     intake.record_delivery(
         transaction,
         unit=unit.unit,
         locator=unit.locator,
-        received_at=received_at,
+        received_at=batch.received_at,
         outcome=insertion.outcome,
         record_sequence=insertion.sequence,
     )
-    touched = _settle_rejected(transaction, result)
+    touched = _settle_rejected(batch, result)
     if insertion.outcome is not Outcome.DUPLICATE:
-        register_incident(transaction, result, received_at)
+        register_incident(transaction, result, batch.received_at)
         touched |= incidents_touched_by(transaction, result)
-        intake.close_lagging(transaction, result.source)
-    incidents.raise_revision(transaction, sorted(touched), at=received_at)
+        _hear(batch, result.source)
     return AdmissionReport({insertion.outcome.value: 1}, (), tuple(sorted(touched)))
+
+
+def _hear(batch: _Batch, source: str) -> None:
+    """End the lag of a source that said something readable."""
+    if source in batch.lagging:
+        intake.close_lagging(batch.transaction, source)
+        batch.lagging.discard(source)
 
 
 def _says_otherwise(transaction: Transaction, record: Record, sequence: int) -> Rejection | None:
@@ -132,7 +161,7 @@ def _says_otherwise(transaction: Transaction, record: Record, sequence: int) -> 
     if same and record.dataclassification.rank <= stored.dataclassification.rank:
         return None
     return Rejection(
-        reason_code="duplicate_is_restricted" if same else "duplicate_about_another_subject",
+        reason_code=DUPLICATE_IS_RESTRICTED if same else DUPLICATE_ABOUT_ANOTHER,
         where="/dataclassification" if same else "/subject",
         source=record.source,
         type=record.type,
@@ -142,45 +171,51 @@ def _says_otherwise(transaction: Transaction, record: Record, sequence: int) -> 
     )
 
 
-def _keep_aside(
-    transaction: Transaction, unit: DeliveredUnit, rejection: Rejection, received_at: datetime
-) -> AdmissionReport:
+def _keep_aside(batch: _Batch, unit: DeliveredUnit, rejection: Rejection) -> AdmissionReport:
     version = rejection.recordversion
     kept = NewRejection(
         reason_code=rejection.reason_code,
         where_pointer=rejection.where,
-        received_at=received_at,
+        received_at=batch.received_at,
         source=rejection.source,
         type=rejection.type,
         subject=rejection.subject,
         recordid=rejection.recordid,
         recordversion=None if version is None else str(version),
     )
-    number = intake.reject(transaction, kept, unit.body)
+    number = intake.reject(batch.transaction, kept, unit.body)
     intake.record_delivery(
-        transaction,
+        batch.transaction,
         unit=unit.unit,
         locator=unit.locator,
-        received_at=received_at,
+        received_at=batch.received_at,
         outcome=Outcome.REJECTED,
         rejected_input_id=number,
     )
-    readable = rejection.source and rejection.type and rejection.subject
-    if not readable:
-        intake.mark_lagging(transaction, rejection.source or f"unreadable:{unit.unit}", kept.reason_code, received_at)
-    touched = set(incidents.incidents_fed_by(transaction, [rejection.subject])) if rejection.subject else set()
-    incidents.raise_revision(transaction, sorted(touched), at=received_at)
+    found = intake.rejected_inputs_in(batch.transaction, RejectedState.OPEN)
+    batch.kept_aside.update({row.rejected_input_id: row for row in found})
+    if not (rejection.source and rejection.type and rejection.subject):
+        source = rejection.source or f"unreadable:{unit.unit}"
+        intake.mark_lagging(batch.transaction, source, kept.reason_code, batch.received_at)
+        batch.lagging.add(source)
+    subjects = [rejection.subject] if rejection.subject else []
+    touched = incidents.incidents_fed_by(batch.transaction, subjects) if subjects else []
     report = RejectedUnit(unit.unit, unit.locator, rejection.reason_code, rejection.where)
-    return AdmissionReport({Outcome.REJECTED.value: 1}, (report,), tuple(sorted(touched)))
+    return AdmissionReport({Outcome.REJECTED.value: 1}, (report,), tuple(touched))
 
 
-def _settle_rejected(transaction: Transaction, record: Record) -> set[str]:
-    """Mark rejected input as admitted once its own source delivers the same record well, at that version or later."""
+def _settle_rejected(batch: _Batch, record: Record) -> set[str]:
+    """Mark rejected input as admitted once its own source delivers the same record well, at that version or later.
+
+    What was kept aside as a duplicate that says otherwise waits for a later version: the same one settles nothing.
+    """
     touched: set[str] = set()
-    for one in intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=[record.subject]):
-        same = (one.source, one.type, one.recordid) == (record.source, record.type, record.recordid)
-        version = one.recordversion
-        if same and (version is None or int(version) <= record.recordversion):
-            intake.decide_rejected(transaction, one.rejected_input_id, RejectedState.ADMITTED)
-            touched.update(incidents.incidents_fed_by(transaction, [record.subject]))
+    for number, one in list(batch.kept_aside.items()):
+        if (one.source, one.type, one.recordid) != (record.source, record.type, record.recordid):
+            continue
+        version = int(one.recordversion) + int(one.reason_code in DUPLICATE_REASONS) if one.recordversion else 0
+        if version <= record.recordversion:
+            intake.decide_rejected(batch.transaction, number, RejectedState.ADMITTED)
+            del batch.kept_aside[number]
+            touched.update(incidents.incidents_fed_by(batch.transaction, [record.subject]))
     return touched

@@ -82,6 +82,7 @@ def _overview(transaction: Transaction, row: CandidateRow) -> CandidateOverview:
     delta = msgspec.convert(parse_strict(transaction.get_sealed(row.delta_digest)), Delta)
     passed = gates.find_manifest(transaction, row.candidate_id) is not None
     content = parse_strict(transaction.get_sealed(row.content_digest))
+    before_passed = row.predecessor_id is None or gates.find_manifest(transaction, row.predecessor_id) is not None
     return CandidateOverview(
         incident=row.incident,
         bridge=row.bridge,
@@ -96,8 +97,15 @@ def _overview(transaction: Transaction, row: CandidateRow) -> CandidateOverview:
         reasons=() if check is None else check.reasons,
         changes_by_cause=dict(sorted(Counter(one.cause for one in delta.operations).items())),
         content=content if passed else content | {"statements": {}},
-        operations=delta.operations if passed else (),
+        operations=_operations(delta, before_passed=before_passed) if passed else (),
     )
+
+
+def _operations(delta: Delta, *, before_passed: bool) -> tuple[Operation, ...]:
+    """Return the changes; what a predecessor said that did not pass is named by digest only."""
+    if before_passed:
+        return delta.operations
+    return tuple(msgspec.structs.replace(one, old=None) for one in delta.operations)
 
 
 def incident_overviews(workspace: Workspace) -> tuple[IncidentOverview, ...]:
