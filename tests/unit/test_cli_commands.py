@@ -211,7 +211,7 @@ def test_a_feed_is_ingested_and_refreshed_at_its_end(fresh: CommandLine) -> None
     assert list(passed.values()) == [[True]] * 4
     assert refreshed.code == 1
     ends = {one["incident"]: one["evaluated_at"] for one in refreshed.json}
-    assert ends["HBSAMPLESTORAGE00001"].startswith("2025-03-04T")
+    assert ends[EDITED_LATER] == "2025-03-06T16:20:00Z"
     assert fresh("verify").code == 0
 
 
