@@ -28,5 +28,6 @@ def analytics_files(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.Mate
             "candidates": report.candidates,
             "fields": report.fields,
             "position": report.position,
+            "is_new": report.is_new,
         }
     )

@@ -12,7 +12,7 @@ import dagster as dg
 from assets.analytics import analytics_files
 from checks.safety import release_check
 from dagster_project.jobs import REFRESH_ASSETS, publish_analytics, refresh_incident
-from dagster_project.sensors import new_records
+from dagster_project.sensors import new_records, unpublished_results
 from dagster_project.settings import Settings, read_settings
 from resources.workspace import WorkspaceResource
 
@@ -23,7 +23,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, object] | None
         assets=[*REFRESH_ASSETS, analytics_files],
         asset_checks=[release_check],
         jobs=[refresh_incident, publish_analytics],
-        sensors=[new_records],
+        sensors=[new_records, unpublished_results],
         resources={"channelsafe": WorkspaceResource(settings), **(resources or {})},
         executor=dg.in_process_executor,
     )

@@ -6,15 +6,17 @@ runs for. No record content and no plain digest of restricted content leaves thr
 
 from dataclasses import dataclass
 
+from dagster_project.application.analytics_position import position_of, read_seal
 from dagster_project.application.candidates import current_refresh
 from dagster_project.application.checks import CheckedCandidate
 from dagster_project.application.contexts import lineage_of_row
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.digests import digest_of, keyed_digest
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.release_rules import RELEASE_RULES
 from dagster_project.store import incidents
 from dagster_project.store.records import last_sequence
-from dagster_project.store.refreshes import candidates_of_refresh, refreshes_of_revision
+from dagster_project.store.refreshes import candidates_of_refresh
 
 # A candidate whose rules could not be judged, or whose validity has ended, fails this one.
 VALIDITY_RULE = "validity"
@@ -22,11 +24,10 @@ VALIDITY_RULE = "validity"
 
 @dataclass(frozen=True)
 class PendingChange:
-    """An incident whose records moved. `attempt` rises when a run ended without the revision being observed."""
+    """An incident whose records moved, up to which revision, and whether it goes before others."""
 
     incident: str
     revision: int
-    attempt: int
     urgent: bool
 
 
@@ -97,18 +98,22 @@ def lineage_summary(workspace: Workspace, incident: str) -> LineageSummary:
 def pending_changes(workspace: Workspace, *, limit: int) -> tuple[PendingChange, ...]:
     """Return up to `limit` pending changes, the most urgent first."""
     with workspace.store.read() as transaction:
-        return tuple(
-            PendingChange(
-                incident=row.incident,
-                revision=row.revision,
-                attempt=refreshes_of_revision(transaction, row.incident, row.revision),
-                urgent=row.urgent,
-            )
-            for row in incidents.pending_incidents(transaction, limit=limit)
-        )
+        rows = incidents.pending_incidents(transaction, limit=limit)
+    return tuple(PendingChange(incident=row.incident, revision=row.revision, urgent=row.urgent) for row in rows)
 
 
 def log_position(workspace: Workspace) -> int:
     """Return the sequence of the newest record in the log."""
     with workspace.store.read() as transaction:
         return last_sequence(transaction)
+
+
+def unpublished_position(workspace: Workspace) -> str | None:
+    """Return the digest of the position that the analysts' files have not reached, or None where they have.
+
+    Files that are missing, or are not what was published, have reached none.
+    """
+    with workspace.store.read() as transaction:
+        position = position_of(transaction)
+    seal = read_seal(workspace.settings.published_analytics)
+    return None if seal is not None and seal.position == position else digest_of(document_of(position))

@@ -72,10 +72,3 @@ def candidates_of_refresh(transaction: Transaction, refresh: RefreshRow) -> list
     statement = sa.select(columns.candidate_id).where(columns.refresh_id == refresh.refresh_id).order_by(columns.bridge)
     found = (find_candidate(transaction, number) for number in transaction.connection.execute(statement).scalars())
     return [candidate for candidate in found if candidate is not None]
-
-
-def refreshes_of_revision(transaction: Transaction, incident: str, revision: int) -> int:
-    """Return how many refreshes of an incident were started for one revision."""
-    columns = refreshes.c
-    statement = sa.select(sa.func.count()).where(columns.incident == incident, columns.revision == revision)
-    return int(transaction.connection.execute(statement).scalar_one())

@@ -1,17 +1,19 @@
 """The sample scenario played up to a step, and real Dagster runs over it on a real instance."""
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import dagster as dg
 
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
 from checks.safety import release_check
 from dagster_project.application.overview import CandidateOverview, candidate_history
-from dagster_project.application.workspace import Workspace
+from dagster_project.application.workspace import Workspace, open_workspace
+from dagster_project.clock import FixedClock
 from dagster_project.partitions import INCIDENTS
 from resources.workspace import OpenedWorkspace
-from tests.support.workspaces import play_scenario
 
 INCIDENT = "INC-4711"
 # The step at which the faulty profile renders an internal host name on this bridge.
@@ -34,9 +36,12 @@ class Run:
         return {one.check_name for one in self.result.get_asset_check_evaluations() if not one.passed}
 
 
-def play_until(workspace: Workspace, step: int) -> None:
-    """Play the steps before `step` through the application, and deliver `step` without refreshing."""
-    play_scenario(workspace, until_step=step)
+def copy_of(played: Workspace, folder: Path) -> Workspace:
+    """Open a copy of a workspace that was played, which a test may change; its clock stands where the other's does."""
+    home, keys = folder / "home", folder / "keys"
+    shutil.copytree(played.settings.home, home)
+    shutil.copytree(played.settings.keys, keys)
+    return open_workspace(replace(played.settings, home=home, keys=keys), clock=FixedClock(played.clock.now()))
 
 
 def run_assets(

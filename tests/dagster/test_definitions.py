@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.application.reporting import release_rules
+from dagster_project.cli.development import SEED
 from dagster_project.definitions import build_definitions
 from dagster_project.settings import Settings
 
@@ -90,3 +91,16 @@ def test_resources_can_be_replaced_by_name() -> None:
     replaced = build_definitions(settings, resources={"channelsafe": "another"})
     assert isinstance(replaced, dg.Definitions)
     assert (replaced.resources or {})["channelsafe"] == "another"
+
+
+def test_the_embedded_instance_ends_runs_whose_process_is_gone_and_runs_one_per_incident(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_bytes(SEED.read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert instance.run_monitoring_enabled
+        assert 0 < instance.run_monitoring_max_runtime_seconds <= 3600
+        assert not instance.run_retries_enabled
+        assert not instance.telemetry_enabled
+        queue = instance.get_concurrency_config().run_queue_config
+    assert queue is not None
+    (limit,) = queue.tag_concurrency_limits
+    assert (limit["key"], limit["limit"]) == ("dagster/partition", 1)

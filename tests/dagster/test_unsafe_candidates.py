@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 import sqlalchemy as sa
 
 from assets.packages import release_manifest, service_state_package, source_snapshot
 from dagster_project.application import checks as gate
+from dagster_project.application.analytics import INTERNAL_FILE, publish
 from dagster_project.application.workspace import Workspace
 from dagster_project.cli.main import channelsafe
 from dagster_project.cli.output import run as run_command
@@ -27,6 +29,7 @@ from tests.dagster.scenario_runs import (
     SAFE_BRIDGE,
     UNSAFE_BRIDGE,
     UNSAFE_STEP,
+    copy_of,
     latest,
     run_assets,
     run_whole_job,
@@ -42,13 +45,18 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """The scenario just before the faulty profile is used, with its delivery admitted."""
-    made = make_workspace(tmp_path)
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The scenario up to where the faulty profile has rendered an unsafe candidate and nothing was judged."""
+    made = make_workspace(tmp_path_factory.mktemp("played"))
     play_scenario(made, until_step=UNSAFE_STEP)
     _forget_gates_of_latest_refresh(made)
     return made
+
+
+@pytest.fixture
+def workspace(played: Workspace, tmp_path: Path) -> Workspace:
+    return copy_of(played, tmp_path)
 
 
 def _forget_gates_of_latest_refresh(workspace: Workspace) -> None:
@@ -105,6 +113,27 @@ def _passed_checks_of_unsafe(workspace: Workspace) -> int:
         return sum(1 for row in rows for one in gates.release_checks_of(transaction, row.candidate_id) if one.passed)
 
 
+def _rows_among_the_passed(workspace: Workspace, bridge: str) -> int:
+    """Publish, and count the rows of a bridge's newest candidate in the view that analysts read."""
+    publish(workspace)
+    with workspace.store.read() as transaction:
+        refresh = latest_refresh(transaction, INCIDENT)
+        assert refresh is not None
+        (number,) = [row.candidate_id for row in candidates_of_refresh(transaction, refresh) if row.bridge == bridge]
+    with duckdb.connect(workspace.settings.published_analytics / INTERNAL_FILE, read_only=True) as connection:
+        rows = connection.execute("SELECT * FROM passed_candidates WHERE candidate_id = ?", [number])
+        return len(rows.fetchall())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_unsafe_candidate_has_no_row_among_the_passed_and_the_safe_one_beside_it_has(
+    way: Way, workspace: Workspace, instance: dg.DagsterInstance
+) -> None:
+    way(workspace, instance)
+    assert _rows_among_the_passed(workspace, UNSAFE_BRIDGE) == 0
+    assert _rows_among_the_passed(workspace, SAFE_BRIDGE) == 1
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_an_unsafe_candidate_leaves_no_manifest_and_no_passed_check(
     way: Way, workspace: Workspace, instance: dg.DagsterInstance
@@ -132,6 +161,7 @@ def test_with_the_leak_rule_off_the_unsafe_candidate_gets_its_manifest(
     way(workspace, instance)
     assert _manifests_of_unsafe(workspace) == 1
     assert _passed_checks_of_unsafe(workspace) == 1
+    assert _rows_among_the_passed(workspace, UNSAFE_BRIDGE) == 1
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,0 +1,30 @@
+"""Attempts: when a change whose refresh ended without observing it is refreshed again.
+
+Belongs here: the pause before each further attempt. A refresh that cannot succeed must not be run at every tick, and
+one that died half way must not be forgotten. Runs are counted by whoever starts them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+FIRST_PAUSE: Final = timedelta(seconds=30)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+_MOST_DOUBLINGS: Final = 10  # far beyond the longest pause; keeps the power small
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The runs that one pending change has had: how many ended, and when the newest of them did."""
+
+    ended: int
+    last_ended_at: datetime
+
+
+def next_attempt_at(attempts: Attempts) -> datetime:
+    """Return from when on the change may be tried again: half a minute after the first end, then ever later.
+
+    An attempt is never given up: the pause stops growing at one hour.
+    """
+    factor: int = 2 ** min(max(attempts.ended - 1, 0), _MOST_DOUBLINGS)
+    return attempts.last_ended_at + min(FIRST_PAUSE * factor, LONGEST_PAUSE)
