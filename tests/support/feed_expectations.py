@@ -14,6 +14,10 @@ AVAILABLE = "AVAILABLE"
 # The only causes that lie in the data: nobody confirmed the page for a day, or the feed names what it does not map.
 CAUSES_IN_THE_DATA = {"stale"}
 RUN_OF_WORDS = 5
+WORDS_THAT_ARE_SPELT = 3
+# Words without what stands around them: quotes, brackets and escapes of the form that they are shown in. A date or a
+# host name is one word: the instants of a page are typed values of the feed, whether a text repeats them or not.
+_WORD = re.compile(r"\w+(?:[-:./'@]\w+)*")
 
 Feed = list[dict[str, Any]]
 Runs = frozenset[tuple[str, ...]]
@@ -73,13 +77,20 @@ def check_page(incident: dict[str, Any], content: dict[str, Any]) -> None:
 
 
 def runs_of_words(texts: Iterable[str]) -> Runs:
-    """Return every run of five words in any of the texts, whatever the case and the white space."""
-    return frozenset(run for text in texts for run in _runs(text))
+    """Return every run of five words in any of the texts, whatever the case and the white space.
+
+    A run that is little but numbers is an instant, which the feed states in fields of their own too: "2022-03-28 15:30"
+    in a text and on a page is the same fact, not the text. Three words of the five must be words.
+    """
+    return frozenset(run for text in texts for run in _runs(text) if _spelt(run) >= WORDS_THAT_ARE_SPELT)
+
+
+def _spelt(run: tuple[str, ...]) -> int:
+    return sum(1 for word in run if not word.isdigit())
 
 
 def _runs(text: str) -> Iterator[tuple[str, ...]]:
-    # Words without what stands around them: quotes, brackets and escapes of the form they are shown in.
-    words = re.findall(r"\w+", text.casefold())
+    words = _WORD.findall(text.casefold())
     for at in range(len(words) - RUN_OF_WORDS + 1):
         yield tuple(words[at : at + RUN_OF_WORDS])
 
