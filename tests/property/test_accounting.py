@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.application.admit import DeliveredUnit, admit
@@ -199,7 +199,13 @@ def play(history: list[tuple[list[bytes], bool]]) -> None:
                 assert not incident_overviews(opened)[0].pending
 
 
-@settings(max_examples=150 if FULL else 20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=150 if FULL else 20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    # Every example opens a database: making a counterexample smaller would take minutes.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 @given(histories)
 def test_every_unit_and_every_record_ends_in_exactly_one_place(history: list[tuple[list[bytes], bool]]) -> None:
     play(history)
