@@ -6,7 +6,7 @@ The rules of admission are `sources.admission`; where units come from is `connec
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ from dagster_project.sources.admission import Rejection, admit_bytes, record_byt
 from dagster_project.sources.record import Record
 from dagster_project.sources.source_fields import body_classification
 from dagster_project.store import incidents, intake, records
-from dagster_project.store.intake import NewRejection, RejectedInputRow, RejectedState
+from dagster_project.store.intake import NewRejection, RejectedState
 from dagster_project.store.records import Outcome
 from dagster_project.store.transaction import Transaction
 
@@ -87,28 +87,37 @@ def admit(workspace: Workspace, units: Iterable[DeliveredUnit]) -> AdmissionRepo
     return merge_reports(reports)
 
 
+_Origin = tuple[str | None, str | None, str | None]
+
+
 @dataclass(frozen=True)
 class _Batch:
     """One transaction's worth of units; what could be looked up per unit is looked up once.
 
-    `kept_aside` are the rejected inputs that wait, `lagging` the sources that lag; both move as units are admitted.
+    `kept_aside` are the rejected inputs that wait, by (source, type, recordid) and number; `lagging` are the sources
+    that lag. Both move as units are admitted.
     """
 
     transaction: Transaction
     received_at: datetime
-    kept_aside: dict[int, RejectedInputRow]
     lagging: set[str]
+    kept_aside: dict[_Origin, dict[int, NewRejection]] = field(default_factory=dict)
+
+    def keep_in_mind(self, number: int, rejection: NewRejection) -> None:
+        """Remember a rejected input that waits for a better delivery."""
+        origin = (rejection.source, rejection.type, rejection.recordid)
+        self.kept_aside.setdefault(origin, {})[number] = rejection
 
 
 def _admit_batch(workspace: Workspace, units: list[DeliveredUnit]) -> AdmissionReport:
     with workspace.store.begin() as transaction:
-        waiting = intake.rejected_inputs_in(transaction, RejectedState.OPEN)
         batch = _Batch(
             transaction=transaction,
             received_at=workspace.clock.now(),
-            kept_aside={row.rejected_input_id: row for row in waiting},
             lagging={row.source for row in intake.open_lagging(transaction)},
         )
+        for row in intake.rejected_inputs_in(transaction, RejectedState.OPEN):
+            batch.keep_in_mind(row.rejected_input_id, row)
         report = merge_reports([_admit_unit(workspace, batch, unit) for unit in units])
         incidents.raise_revision(transaction, report.incidents, at=batch.received_at)
     return report
@@ -192,8 +201,7 @@ def _keep_aside(batch: _Batch, unit: DeliveredUnit, rejection: Rejection) -> Adm
         outcome=Outcome.REJECTED,
         rejected_input_id=number,
     )
-    found = intake.rejected_inputs_in(batch.transaction, RejectedState.OPEN)
-    batch.kept_aside.update({row.rejected_input_id: row for row in found})
+    batch.keep_in_mind(number, kept)
     if not (rejection.source and rejection.type and rejection.subject):
         source = rejection.source or f"unreadable:{unit.unit}"
         intake.mark_lagging(batch.transaction, source, kept.reason_code, batch.received_at)
@@ -210,12 +218,11 @@ def _settle_rejected(batch: _Batch, record: Record) -> set[str]:
     What was kept aside as a duplicate that says otherwise waits for a later version: the same one settles nothing.
     """
     touched: set[str] = set()
-    for number, one in list(batch.kept_aside.items()):
-        if (one.source, one.type, one.recordid) != (record.source, record.type, record.recordid):
-            continue
+    waiting = batch.kept_aside.get((record.source, record.type, record.recordid), {})
+    for number, one in list(waiting.items()):
         version = int(one.recordversion) + int(one.reason_code in DUPLICATE_REASONS) if one.recordversion else 0
         if version <= record.recordversion:
             intake.decide_rejected(batch.transaction, number, RejectedState.ADMITTED)
-            del batch.kept_aside[number]
+            del waiting[number]
             touched.update(incidents.incidents_fed_by(batch.transaction, [record.subject]))
     return touched
