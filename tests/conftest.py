@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +19,7 @@ from tests.fixtures.postgresql import PostgresqlServer, find_binaries, run_serve
 # What a bare machine may lack. With CHANNELSAFE_REQUIRE_ALL=1 its absence fails instead of being left out.
 _GROUPS = {"postgresql": "not installed", "chromium": "not installed", "real_data": "not beside the clone"}
 _TEMPLATE = "channelsafe_template"
+_ANNOUNCED = "announced"
 
 
 def leave_out(reason: str) -> NoReturn:
@@ -28,8 +29,17 @@ def leave_out(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@pytest.fixture
+def announce(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """A function that has figures printed at the end of the run, also where workers on other processes ran the test."""
+    return lambda text: record_property(_ANNOUNCED, text)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the groups that were left out, so that a green run never claims more than it showed."""
+    """Print what tests announced, and name the groups that were left out: a green run claims what it showed."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    for text in [value for report in reports for name, value in report.user_properties if name == _ANNOUNCED]:
+        terminalreporter.write_line(str(text))
     skipped = terminalreporter.stats.get("skipped", [])
     for group, reason in _GROUPS.items():
         count = sum(group in report.keywords for report in skipped)

@@ -12,7 +12,6 @@ for every other value that its vocabulary knows. It counts as
 Anything else is a silent omission and fails. Both shares are printed: with and without dominated facts.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -276,7 +275,7 @@ def judgements(histories: tuple[History, ...]) -> Iterator[tuple[Fact, str]]:
 
 
 def test_every_permitted_fact_is_shown_or_on_hold_or_dominated_by_a_named_rule(
-    capsys: pytest.CaptureFixture[str],
+    announce: Callable[[str], None],
 ) -> None:
     histories = story() if FULL else (*story()[:8:2], *story()[8:22:3], *story()[22:])
     judged = list(judgements(histories))
@@ -286,8 +285,7 @@ def test_every_permitted_fact_is_shown_or_on_hold_or_dominated_by_a_named_rule(
     rows = [f"{verdict:56}{times:6}" for verdict, times in counts.most_common()]
     share = visible / (len(judged) - dominated)
     shares = f"shown or on hold {visible / len(judged):.1%}; of what is not dominated {share:.1%}"
-    with capsys.disabled():
-        sys.stdout.write("\n".join(["", f"I1', {len(judged)} permitted facts", *rows, shares, ""]))
+    announce("\n".join(["", f"I1', {len(judged)} permitted facts", *rows, shares, ""]))
     silent = [
         f"{fact.history.at} {fact.bridge} {fact.record.recordid} {fact.source_field}"
         for fact, verdict in judged

@@ -11,7 +11,6 @@ A value that a clearance releases (the vendors of a cleared dependency) is rende
 only at steps where nothing releases it.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -124,26 +123,21 @@ class Harness:
         pytest.fail(f"only {made} mutations of {source_field} could be made")
 
 
-def say(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    with capsys.disabled():
-        sys.stdout.write(text)
-
-
 def assert_nothing_interferes(tally: Tally) -> None:
     assert not tally.interference, "\n".join(sorted(set(tally.interference))[:20])
     assert {name: f"{tally.share(name):.0%}" for name in tally.discarded if tally.share(name) < LEAST_KEPT} == {}
 
 
-def test_no_restricted_value_changes_anything_that_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_restricted_value_changes_anything_that_leaves(announce: Callable[[str], None]) -> None:
     harness = Harness()
     for source_field in restricted_fields(harness.profile):
         harness.field_pairs(source_field, TIMES, "one value")
-    say(capsys, harness.tally.table("I1, one restricted value mutated"))
+    announce(harness.tally.table("I1, one restricted value mutated"))
     assert set(harness.tally.kept) == set(restricted_fields(harness.profile))
     assert_nothing_interferes(harness.tally)
 
 
-def test_several_restricted_values_at_once_change_nothing_that_leaves(capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_restricted_values_at_once_change_nothing_that_leaves(announce: Callable[[str], None]) -> None:
     harness, random = Harness(), seeded("several")
     # What a clearance may release, and what decides on holds, is mutated alone; together they leave few pairs.
     fields = tuple(
@@ -156,13 +150,13 @@ def test_several_restricted_values_at_once_change_nothing_that_leaves(capsys: py
         mutant = several_fields(history, fields, random)
         if mutant is not None:
             harness.compare("several fields at once", history, mutant)
-    say(capsys, harness.tally.table("I1, several restricted values mutated"))
+    announce(harness.tally.table("I1, several restricted values mutated"))
     assert_nothing_interferes(harness.tally)
 
 
 @pytest.mark.parametrize("name", RECORD_MUTATIONS)
 def test_restricted_records_added_removed_or_retimed_change_nothing_that_leaves(
-    name: str, capsys: pytest.CaptureFixture[str]
+    name: str, announce: Callable[[str], None]
 ) -> None:
     harness, random = Harness(), seeded(name)
     # Adding or taking away what a hold or a clearance stands for moves a slot; those pairs are discarded.
@@ -171,7 +165,7 @@ def test_restricted_records_added_removed_or_retimed_change_nothing_that_leaves(
         mutant = RECORD_MUTATIONS[name](history, random)
         if mutant is not None:
             harness.compare(name, history, mutant)
-    say(capsys, harness.tally.table("I1, records mutated"))
+    announce(harness.tally.table("I1, records mutated"))
     assert harness.tally.kept[name] >= TIMES
     assert not harness.tally.interference, harness.tally.interference[:10]
 
@@ -187,11 +181,11 @@ def inside_pairs(harness: Harness, fields: tuple[str, ...], times: int) -> None:
 
 
 def test_a_rendered_field_of_a_record_for_the_inside_changes_nothing_that_leaves(
-    capsys: pytest.CaptureFixture[str],
+    announce: Callable[[str], None],
 ) -> None:
     harness = Harness()
     inside_pairs(harness, RENDERED_OF_INSIDE, TIMES)
-    say(capsys, harness.tally.table("I1, records labelled internal or restricted"))
+    announce(harness.tally.table("I1, records labelled internal or restricted"))
     assert min(harness.tally.kept.values()) >= TIMES // 2
     assert not harness.tally.interference, harness.tally.interference[:10]
 
@@ -216,13 +210,13 @@ def test_a_field_that_a_stricter_profile_keeps_back_changes_nothing_that_leaves(
     [("HARBOURLINE", "harbourline", "tidewater"), ("TIDEWATER", "tidewater", "harbourline")],
 )
 def test_one_customer_learns_nothing_of_another(
-    account: str, bridge: str, other: str, capsys: pytest.CaptureFixture[str]
+    account: str, bridge: str, other: str, announce: Callable[[str], None]
 ) -> None:
     harness, random = Harness(), seeded(account)
     for step in STEPS[:: 1 if FULL else 2]:
         for mutant in every_account_mutation(after(step), account, bridge, random):
             harness.compare(f"records of {account}", after(step), mutant, bridges=(other,))
-    say(capsys, harness.tally.table("I1, the other customer's records mutated"))
+    announce(harness.tally.table("I1, the other customer's records mutated"))
     assert_nothing_interferes(harness.tally)
 
 
