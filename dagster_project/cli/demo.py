@@ -4,6 +4,9 @@ Belongs here: what the demo prints. The scenario is `demo.scenario`; its records
 folder, admission, Dagster run.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import click
 
 from dagster_project.application.analytics import publish
@@ -11,14 +14,15 @@ from dagster_project.application.demo_store import make_demo_store
 from dagster_project.application.landing import admit_landing
 from dagster_project.application.overview import (
     CandidateOverview,
+    OpenItem,
     candidate_history,
-    incident_overviews,
     open_items_now,
 )
 from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
 from dagster_project.application.view_layout import lay_out_views
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.cli.development import seed_dagster_home
+from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.printing import headline, held_text, history_lines, open_item_line, reason_text
 from dagster_project.clock import FixedClock
 from dagster_project.demo.scenario import Scenario, ScenarioStep, load_scenario
@@ -27,9 +31,13 @@ from dagster_project.settings import HOME_VARIABLE, Settings
 MOST_FILES = 10
 
 
+Say = Callable[[str], None]
+
+
 @click.command()
+@json_option
 @click.pass_obj
-def demo(settings: Settings) -> None:
+def demo(settings: Settings, *, as_json: bool) -> None:
     """Play the sample scenario through Dagster in a fresh demo store, and print what the customers' pages said.
 
     The store is made anew each time; a store that the demo did not make is never touched.
@@ -37,20 +45,54 @@ def demo(settings: Settings) -> None:
     # Dagster takes seconds to import; the other commands do without it.
     from dagster_project.jobs import demo_runner
 
+    say: Say = _silent if as_json else click.echo
     scenario = load_scenario()
     make_demo_store(settings)
     clock = FixedClock(scenario.steps[0].at)
     workspace = open_workspace(settings, clock=clock)
     digests = _load_profiles(workspace, scenario)
-    click.echo(f"{scenario.title}\n{scenario.incident}, {len(scenario.steps)} steps, two customer bridges\n")
+    say(f"{scenario.title}\n{scenario.incident}, {len(scenario.steps)} steps, two customer bridges\n")
     seed_dagster_home(settings)
     with demo_runner(workspace) as run:
         for step in scenario.steps:
             clock.set(step.at)
-            _play(workspace, step, digests)
+            _play(workspace, step, digests, say)
             outcome = run(scenario.incident)
-            _print_step(workspace, scenario, succeeded=outcome.success)
-    _print_end(workspace, scenario)
+            _say_step(workspace, scenario, say, succeeded=outcome.success)
+    end = _end(workspace, scenario)
+    if as_json:
+        print_json(end)
+    else:
+        _print_end(workspace, end)
+
+
+def _silent(_text: str) -> None:
+    """Say nothing: a program reads the end alone."""
+
+
+@dataclass(frozen=True)
+class DemoEnd:
+    """What the demo leaves behind."""
+
+    incident: str
+    history: tuple[CandidateOverview, ...]
+    open_items: tuple[OpenItem, ...]
+    pages: tuple[str, ...]
+    analytics: str
+    published_candidates: int
+
+
+def _end(workspace: Workspace, scenario: Scenario) -> DemoEnd:
+    pages = lay_out_views(workspace, scenario.incident)
+    report = publish(workspace)
+    return DemoEnd(
+        incident=scenario.incident,
+        history=candidate_history(workspace, scenario.incident),
+        open_items=open_items_now(workspace, scenario.incident),
+        pages=tuple(map(str, pages)),
+        analytics=str(workspace.settings.published_analytics / "internal.duckdb"),
+        published_candidates=report.candidates,
+    )
 
 
 def _load_profiles(workspace: Workspace, scenario: Scenario) -> dict[str, str]:
@@ -60,7 +102,7 @@ def _load_profiles(workspace: Workspace, scenario: Scenario) -> dict[str, str]:
     }
 
 
-def _play(workspace: Workspace, step: ScenarioStep, digests: dict[str, str]) -> None:
+def _play(workspace: Workspace, step: ScenarioStep, digests: dict[str, str], say: Say) -> None:
     for bridge, name in step.profiles.items():
         assign_profile(workspace, digests[name], bridge=bridge)
     landing = workspace.settings.landing
@@ -70,53 +112,41 @@ def _play(workspace: Workspace, step: ScenarioStep, digests: dict[str, str]) -> 
     part.rename(landing / step.file)
     report = admit_landing(workspace, limit=MOST_FILES)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in report.counts.items())
-    click.echo(f"{step.at:%H:%M}  {step.title}\n       {counts}")
+    say(f"{step.at:%H:%M}  {step.title}\n       {counts}")
     for one in report.rejected:
-        click.echo(f"       kept aside: {one.locator}: {one.reason_code} at {one.where}")
+        say(f"       kept aside: {one.locator}: {one.reason_code} at {one.where}")
 
 
-def _print_step(workspace: Workspace, scenario: Scenario, *, succeeded: bool) -> None:
-    history = candidate_history(workspace, scenario.incident)
-    newest = {one.bridge: one for one in history}
+def _say_step(workspace: Workspace, scenario: Scenario, say: Say, *, succeeded: bool) -> None:
+    newest = {one.bridge: one for one in candidate_history(workspace, scenario.incident)}
     for bridge in sorted(newest):
         one = newest[bridge]
         if one.publication_state == "failed_check":
             rules = ", ".join(sorted({reason.rule for reason in one.reasons}))
-            click.echo(f"       {bridge}: UNSAFE, stopped by its check ({rules}); the page before it stays")
+            say(f"       {bridge}: UNSAFE, stopped by its check ({rules}); the page before it stays")
         elif one.content_changed:
-            click.echo(f"       {bridge}: content {one.content_number}: {headline(one)}")
-            click.echo(f"         on hold: {held_text(one)}")
+            say(f"       {bridge}: content {one.content_number}: {headline(one)}")
+            say(f"         on hold: {held_text(one)}")
         else:
-            click.echo(f"       {bridge}: no visible change")
+            say(f"       {bridge}: no visible change")
     if not succeeded:
-        click.echo("       the run stops here: an unsafe page goes no further")
+        say("       the run stops here: an unsafe page goes no further")
 
 
-def _print_end(workspace: Workspace, scenario: Scenario) -> None:
-    incident = scenario.incident
+def _print_end(workspace: Workspace, end: DemoEnd) -> None:
     click.echo("\nHistory")
-    for line in history_lines(candidate_history(workspace, incident)):
+    for line in history_lines(end.history):
         click.echo(f"  {line}")
     click.echo("\nOpen items")
-    for item in open_items_now(workspace, incident):
+    for item in end.open_items:
         click.echo(f"  {open_item_line(item)}")
-    _print_failed(candidate_history(workspace, incident))
-    pages = lay_out_views(workspace, incident)
-    report = publish(workspace)
-    settings = workspace.settings
-    known = len(incident_overviews(workspace))
-    click.echo(f"\nPages:     {settings.views / incident} ({len(pages)} contents; open the last package.html)")
-    click.echo(
-        f"DuckDB:    {settings.published_analytics / 'internal.duckdb'} ({report.candidates} candidates of {known})"
-    )
-    click.echo(
-        f"Explain:   {HOME_VARIABLE}={settings.home} channelsafe explain {incident} harbourline /incident_status"
-    )
-    click.echo("Dagster:   make dev, then http://127.0.0.1:3000")
-
-
-def _print_failed(history: tuple[CandidateOverview, ...]) -> None:
-    failed = [one for one in history if one.publication_state == "failed_check"]
+    failed = [one for one in end.history if one.publication_state == "failed_check"]
     click.echo(f"\nFailed release checks: {len(failed)}")
     for one in failed:
         click.echo(f"  {one.bridge} at {one.evaluated_at:%H:%M}: {reason_text(one.reasons)}; no internal manifest")
+    settings = workspace.settings
+    explain = f"channelsafe explain {end.incident} harbourline /incident_status"
+    click.echo(f"\nPages:     {settings.views / end.incident} ({len(end.pages)} contents; open the last package.html)")
+    click.echo(f"DuckDB:    {end.analytics} ({end.published_candidates} candidates)")
+    click.echo(f"Explain:   {HOME_VARIABLE}={settings.home} {explain}")
+    click.echo("Dagster:   make dev, then http://127.0.0.1:3000")

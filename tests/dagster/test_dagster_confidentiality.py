@@ -33,11 +33,12 @@ def _play_through_dagster(workspace: Workspace, instance: dg.DagsterInstance) ->
         for name, file in scenario.profiles.items()
     }
     kept: list[str] = []
+    said: list[str] = []
     for step in scenario.steps:
         workspace.clock.set(step.at)
         for bridge, name in step.profiles.items():
             assign_profile(workspace, digests[name], bridge=bridge)
-        _play(workspace, step, digests)
+        _play(workspace, step, digests, said.append)
         run = run_whole_job(workspace, instance)
         kept += [serialize_value(entry) for entry in instance.all_logs(run.result.run_id)]
         record = instance.get_run_by_id(run.result.run_id)

@@ -1,5 +1,6 @@
 """`make demo`'s command, run as a program of its own: it plays the whole story, and the README quotes it truly."""
 
+import json
 import os
 import subprocess
 import sys
@@ -22,9 +23,9 @@ def printed(folder: Path) -> str:
     return done.stdout
 
 
-def _demo(folder: Path) -> subprocess.CompletedProcess[str]:
+def _demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"CHANNELSAFE_HOME": str(folder / "home"), "CHANNELSAFE_KEYS": str(folder / "keys")}
-    command = [str(Path(sys.executable).parent / "channelsafe"), "demo"]
+    command = [str(Path(sys.executable).parent / "channelsafe"), "demo", *options]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
 
 
@@ -66,3 +67,11 @@ def test_the_demo_can_be_run_again_and_touches_no_store_that_it_did_not_make(tmp
     assert done.returncode == 2
     assert "not_a_demo_store" in done.stderr
     assert precious.read_bytes() == b"somebody's data"
+
+
+def test_the_demo_answers_a_program_with_json_alone(tmp_path: Path) -> None:
+    done = _demo(tmp_path, "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    end = json.loads(done.stdout)
+    assert {one["publication_state"] for one in end["history"]} == {"candidate", "failed_check"}
+    assert all(Path(page).is_file() for page in end["pages"])
