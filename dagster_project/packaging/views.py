@@ -78,6 +78,8 @@ def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("dagster_project.packaging", "view_templates"),
         autoescape=True,
+        # A process renders with the templates that its renderer digest names, whatever happens to the files meanwhile.
+        auto_reload=False,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
