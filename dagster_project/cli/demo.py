@@ -4,8 +4,10 @@ Belongs here: what the demo prints. The scenario is `demo.scenario`; its records
 folder, admission, Dagster run.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -26,7 +28,7 @@ from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.printing import headline, held_text, history_lines, open_item_line, reason_text
 from dagster_project.clock import FixedClock
 from dagster_project.demo.scenario import Scenario, ScenarioStep, load_scenario
-from dagster_project.settings import HOME_VARIABLE, Settings
+from dagster_project.settings import HOME_VARIABLE, KEYS_VARIABLE, Settings, read_settings
 
 MOST_FILES = 10
 
@@ -133,6 +135,13 @@ def _say_step(workspace: Workspace, scenario: Scenario, say: Say, *, succeeded: 
         say("       the run stops here: an unsafe page goes no further")
 
 
+def _command(settings: Settings) -> str:
+    """Return how this program is called for the same deployment."""
+    if settings == read_settings({}, base=Path.cwd()):
+        return sys.argv[0]
+    return f"{HOME_VARIABLE}={settings.home} {KEYS_VARIABLE}={settings.keys} {sys.argv[0]}"
+
+
 def _print_end(workspace: Workspace, end: DemoEnd) -> None:
     click.echo("\nHistory")
     for line in history_lines(end.history):
@@ -145,8 +154,7 @@ def _print_end(workspace: Workspace, end: DemoEnd) -> None:
     for one in failed:
         click.echo(f"  {one.bridge} at {one.evaluated_at:%H:%M}: {reason_text(one.reasons)}; no internal manifest")
     settings = workspace.settings
-    explain = f"channelsafe explain {end.incident} harbourline /incident_status"
     click.echo(f"\nPages:     {settings.views / end.incident} ({len(end.pages)} contents; open the last package.html)")
     click.echo(f"DuckDB:    {end.analytics} ({end.published_candidates} candidates)")
-    click.echo(f"Explain:   {HOME_VARIABLE}={settings.home} {explain}")
+    click.echo(f"Explain:   {_command(settings)} explain {end.incident} harbourline /incident_status")
     click.echo("Dagster:   make dev, then http://127.0.0.1:3000")
