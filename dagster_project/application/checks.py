@@ -25,7 +25,7 @@ from dagster_project.packaging.release_check import (
 from dagster_project.store import gates, incidents
 from dagster_project.store.candidates import CandidateRow
 from dagster_project.store.gates import ManifestRow, NewReleaseCheck, ReleaseCheckRow
-from dagster_project.store.refreshes import RefreshRow, candidates_of_refresh
+from dagster_project.store.refreshes import RefreshRow, candidates_of_refresh, finish_refresh
 from dagster_project.store.transaction import Transaction
 
 
@@ -51,6 +51,7 @@ def check_candidates(workspace: Workspace, incident: str) -> tuple[CheckedCandid
         checked = tuple(_check(workspace, transaction, refresh, row) for row in rows)
         if rows or not opened_bridges(transaction, refresh):
             incidents.set_observed(transaction, incident, refresh.revision)
+            finish_refresh(transaction, refresh, workspace.clock.now())
     return checked
 
 

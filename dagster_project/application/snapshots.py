@@ -25,7 +25,7 @@ from dagster_project.store.candidates import add_snapshot, load_snapshot
 from dagster_project.store.incidents import IncidentRow
 from dagster_project.store.intake import RejectedInputRow, RejectedState
 from dagster_project.store.records import RecordRow
-from dagster_project.store.refreshes import NewRefresh, RefreshRow, add_refresh
+from dagster_project.store.refreshes import Lane, NewRefresh, RefreshRow, add_refresh
 from dagster_project.store.transaction import Transaction
 
 
@@ -64,13 +64,16 @@ def newest_recorded(workspace: Workspace, incident: str) -> datetime:
         return max(row.recorded_at for row in records.records_for_subjects(transaction, [incident]))
 
 
-def take_snapshot(workspace: Workspace, incident: str, at: datetime | None = None) -> SnapshotTaken:
+def take_snapshot(
+    workspace: Workspace, incident: str, at: datetime | None = None, *, lane: Lane = Lane.COMMAND
+) -> SnapshotTaken:
     """Pin what is known of an incident and start a refresh.
 
     Args:
         workspace: The deployment.
         incident: A registered incident.
         at: Evaluate history at this instant, with what had been recorded by then; None for the present.
+        lane: Which way the refresh goes.
     """
     now = workspace.clock.now()
     with workspace.store.begin() as transaction:
@@ -94,6 +97,7 @@ def take_snapshot(workspace: Workspace, incident: str, at: datetime | None = Non
             evaluation_instant=at or _present(now, rows),
             is_history=at is not None,
             started_at=now,
+            lane=lane,
         )
         refresh = add_refresh(transaction, new)
     return SnapshotTaken(

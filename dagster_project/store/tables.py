@@ -156,6 +156,13 @@ incidents = sa.Table(
         " OR (revision = observed_revision AND pending_since IS NULL AND NOT urgent)",
         name="pending_agrees",
     ),
+    sa.Index(
+        "ix_incidents_pending",
+        "pending_since",
+        "incident",
+        sqlite_where=sa.text("pending_since IS NOT NULL"),
+        postgresql_where=sa.text("pending_since IS NOT NULL"),
+    ),
 )
 
 incident_subjects = sa.Table(
@@ -251,8 +258,19 @@ refreshes = sa.Table(
     # History is judged at its own instants: gates compare with the evaluation instant instead of the clock.
     _flag("is_history"),
     _instant("started_at"),
+    _text("lane"),
+    # Finished once every candidate was judged; reported once the operators' UI was told of it.
+    _instant("finished_at", nullable=True),
+    _instant("reported_at", nullable=True),
     sa.ForeignKeyConstraint(["snapshot_digest", "incident"], ["snapshots.digest", "snapshots.incident"]),
     sa.Index(None, "incident", "refresh_id"),
+    sa.Index(
+        "ix_refreshes_unreported",
+        "refresh_id",
+        sqlite_where=sa.text("reported_at IS NULL"),
+        postgresql_where=sa.text("reported_at IS NULL"),
+    ),
+    _one_of("lane", ("single", "bulk", "severity_one", "command")),
     sqlite_autoincrement=True,
 )
 
@@ -347,4 +365,51 @@ cursors = sa.Table(
     _text("name", primary_key=True),
     _number("position"),
     sa.CheckConstraint("position >= 0", name="position_counts"),
+)
+
+# An attempt is counted before it begins, so that one that kills its process is counted too.
+refresh_attempts = sa.Table(
+    "refresh_attempts",
+    metadata,
+    _text("incident", sa.ForeignKey("incidents.incident"), primary_key=True),
+    _number("revision"),
+    _number("attempts"),
+    _instant("started_at"),
+    _text("reason_code", nullable=True),
+    sa.CheckConstraint("attempts >= 1", name="attempts_counted"),
+)
+
+# Who works a lane. The token rises with every holder, so that one who lost the lane cannot renew it.
+lane_leases = sa.Table(
+    "lane_leases",
+    metadata,
+    _text("lane", primary_key=True),
+    _number("token"),
+    _instant("expires_at"),
+)
+
+stale_candidates = sa.Table(
+    "stale_candidates",
+    metadata,
+    _number("candidate_id", primary_key=True, autoincrement=False),
+    _text("incident"),
+    _text("bridge"),
+    _instant("valid_until"),
+    _instant("marked_at"),
+    _instant("reported_at", nullable=True),
+    sa.ForeignKeyConstraint(
+        ["candidate_id", "incident", "bridge"],
+        ["candidates.candidate_id", "candidates.incident", "candidates.bridge"],
+    ),
+)
+
+# Where a body lies: the bodies of one transaction are one pack. Names are those of `blobs`.
+packed_bodies = sa.Table(
+    "packed_bodies",
+    metadata,
+    _text("name", primary_key=True),
+    _text("pack"),
+    _number("start"),
+    _number("length"),
+    sa.CheckConstraint("start >= 0 AND length >= 0", name="place_exists"),
 )
