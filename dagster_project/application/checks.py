@@ -4,6 +4,7 @@ Belongs here: the third and fourth step of a refresh (design section 5, layers 3
 a candidate whose stored bytes passed their release check, and whose check is valid at the gate's instant.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from dagster_project.integrity.canonical import canonical_bytes, parse_strict
 from dagster_project.integrity.digests import digest_bytes, digest_of
 from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.annexes import withheld_counts
+from dagster_project.packaging.lineage import Lineage
 from dagster_project.packaging.manifest import InternalManifest, Pins, manifest_document
 from dagster_project.packaging.release_check import (
     ReleaseCheck,
@@ -25,7 +27,7 @@ from dagster_project.packaging.release_check import (
 from dagster_project.store import gates, incidents
 from dagster_project.store.candidates import CandidateRow
 from dagster_project.store.gates import ManifestRow, NewReleaseCheck, ReleaseCheckRow
-from dagster_project.store.refreshes import RefreshRow, candidates_of_refresh, finish_refresh
+from dagster_project.store.refreshes import RefreshRow, candidates_of_refresh, finish_refreshes
 from dagster_project.store.transaction import Transaction
 
 
@@ -38,6 +40,18 @@ class CheckedCandidate:
     manifest_digest: str | None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A stored candidate with the release check over it, and the parts of it that its manifest names."""
+
+    refresh: RefreshRow
+    row: CandidateRow
+    check: ReleaseCheck
+    lineage: Lineage
+    view_digests: Mapping[str, str]
+    withheld: Mapping[str, int]
+
+
 def check_candidates(workspace: Workspace, incident: str) -> tuple[CheckedCandidate, ...]:
     """Check every candidate of the latest refresh from its stored bytes, and record each result.
 
@@ -48,28 +62,40 @@ def check_candidates(workspace: Workspace, incident: str) -> tuple[CheckedCandid
     with workspace.store.begin() as transaction:
         refresh = current_refresh(transaction, incident)
         rows = candidates_of_refresh(transaction, refresh)
-        checked = tuple(_check(workspace, transaction, refresh, row) for row in rows)
+        checked = keep_checks(workspace, transaction, [_judge(workspace, transaction, refresh, row) for row in rows])
         if rows or not opened_bridges(transaction, refresh):
-            incidents.set_observed(transaction, incident, refresh.revision)
-            finish_refresh(transaction, refresh, workspace.clock.now())
-    return checked
+            conclude_refreshes(workspace, transaction, [refresh])
+    return tuple(checked)
+
+
+def conclude_refreshes(workspace: Workspace, transaction: Transaction, refreshes: Sequence[RefreshRow]) -> None:
+    """Say that refreshes of different incidents have judged every candidate, and so observed their revisions."""
+    incidents.set_observed(transaction, {one.incident: one.revision for one in refreshes})
+    finish_refreshes(transaction, [one.refresh_id for one in refreshes], workspace.clock.now())
 
 
 def write_manifests(workspace: Workspace, incident: str) -> tuple[CheckedCandidate, ...]:
     """Return the internal manifests of the latest refresh; derive release checks that are absent.
 
     Raises:
-        UnsafeOrRejected: a candidate did not pass, or its check is no longer valid. Those that passed have their
-            manifests all the same.
+        UnsafeOrRejected: a candidate did not pass, or its check is no longer valid; the manifests of the incident's
+            other bridges are written all the same.
     """
     with workspace.store.begin() as transaction:
         refresh = current_refresh(transaction, incident)
-        checked = tuple(
-            _gate(workspace, transaction, refresh, row) for row in candidates_of_refresh(transaction, refresh)
-        )
+        rows = candidates_of_refresh(transaction, refresh)
+        stored = gates.latest_release_checks(transaction, [row.candidate_id for row in rows])
+        absent = [row for row in rows if row.candidate_id not in stored]
+        derived = keep_checks(workspace, transaction, [_judge(workspace, transaction, refresh, row) for row in absent])
+        present = [
+            (_as_stored(transaction, refresh, row, stored[row.candidate_id]), stored[row.candidate_id].check_id)
+            for row in rows
+            if row.candidate_id in stored
+        ]
+        checked = [*derived, *_conclude(workspace, transaction, present)]
     refused = [one for one in checked if one.manifest_digest is None]
     if refused:
-        bridges = ", ".join(one.row.bridge for one in refused)
+        bridges = ", ".join(sorted(one.row.bridge for one in refused))
         rules = sorted({f"{reason.rule}/{reason.code}" for one in refused for reason in one.check.reasons})
         raise UnsafeOrRejected(
             "candidate_unsafe",
@@ -77,19 +103,11 @@ def write_manifests(workspace: Workspace, incident: str) -> tuple[CheckedCandida
             where=f"incident {incident}, {bridges}",
             what_to_do="See the reason with `channelsafe show`; correct the profile or record and refresh.",
         )
-    return checked
+    return tuple(sorted(checked, key=lambda one: one.row.bridge))
 
 
-def _gate(workspace: Workspace, transaction: Transaction, refresh: RefreshRow, row: CandidateRow) -> CheckedCandidate:
-    """Let a candidate pass only with a stored check of exactly its bytes, else judge it anew."""
-    stored = gates.latest_release_check(transaction, row.candidate_id)
-    if stored is None:
-        return _check(workspace, transaction, refresh, row)
-    check = read_stored_check(transaction, stored)
-    return _conclude(workspace, transaction, refresh, row, check, stored.check_id)
-
-
-def _check(workspace: Workspace, transaction: Transaction, refresh: RefreshRow, row: CandidateRow) -> CheckedCandidate:
+def _judge(workspace: Workspace, transaction: Transaction, refresh: RefreshRow, row: CandidateRow) -> Judged:
+    """Check a candidate from its stored bytes."""
     before = predecessor_row(transaction, row)
     check = release_check(
         parse_strict(transaction.get_sealed(row.content_digest)),
@@ -97,10 +115,37 @@ def _check(workspace: Workspace, transaction: Transaction, refresh: RefreshRow, 
         context_of(workspace, transaction, row),
         predecessor_digest=None if before is None else before.content_digest,
     )
+    return _judged(transaction, refresh, row, check)
+
+
+def _as_stored(transaction: Transaction, refresh: RefreshRow, row: CandidateRow, stored: ReleaseCheckRow) -> Judged:
+    """Take a stored check; that it is over exactly these bytes is what the gate looks at."""
+    return _judged(transaction, refresh, row, read_stored_check(transaction, stored))
+
+
+def _judged(transaction: Transaction, refresh: RefreshRow, row: CandidateRow, check: ReleaseCheck) -> Judged:
+    return Judged(
+        refresh=refresh,
+        row=row,
+        check=check,
+        lineage=lineage_of_row(transaction, row),
+        view_digests=parse_strict(transaction.get_sealed(row.view_digest)),
+        withheld=withheld_counts(parse_strict(transaction.get_sealed(row.annex_digest))),
+    )
+
+
+def keep_checks(workspace: Workspace, transaction: Transaction, judged: Sequence[Judged]) -> list[CheckedCandidate]:
+    """Record release checks, and write the manifests of the candidates that the gate lets pass, in this order."""
+    news = [_new_check(workspace, transaction, one) for one in judged]
+    check_ids = gates.add_release_checks(transaction, news)
+    return _conclude(workspace, transaction, list(zip(judged, check_ids, strict=True)))
+
+
+def _new_check(workspace: Workspace, transaction: Transaction, judged: Judged) -> NewReleaseCheck:
+    check = judged.check
     body = canonical_bytes(release_check_document(check))
-    reasons = canonical_bytes(document_of(check.reasons))
-    new = NewReleaseCheck(
-        candidate_id=row.candidate_id,
+    return NewReleaseCheck(
+        candidate_id=judged.row.candidate_id,
         check_digest=digest_bytes(body),
         content_digest=check.content_digest,
         snapshot_digest=check.snapshot_digest,
@@ -113,10 +158,8 @@ def _check(workspace: Workspace, transaction: Transaction, refresh: RefreshRow, 
         evaluated_for=check.evaluated_for,
         valid_until=check.valid_until,
         created_at=workspace.clock.now(),
-        reasons_digest=transaction.put_sealed(reasons) if check.reasons else None,
+        reasons_digest=transaction.put_sealed(canonical_bytes(document_of(check.reasons))) if check.reasons else None,
     )
-    check_id = gates.add_release_check(transaction, new)
-    return _conclude(workspace, transaction, refresh, row, check, check_id)
 
 
 def read_stored_check(transaction: Transaction, stored: ReleaseCheckRow) -> ReleaseCheck:
@@ -142,34 +185,40 @@ def is_open(check: ReleaseCheck, row: CandidateRow, instant: datetime) -> bool:
 
 
 def _conclude(
-    workspace: Workspace,
-    transaction: Transaction,
-    refresh: RefreshRow,
-    row: CandidateRow,
-    check: ReleaseCheck,
-    check_id: int,
-) -> CheckedCandidate:
-    if not is_open(check, row, _gate_instant(workspace, refresh)):
-        return CheckedCandidate(row, check, None)
-    body = canonical_bytes(manifest_document(_manifest(transaction, row, check)))
-    manifest = ManifestRow(
+    workspace: Workspace, transaction: Transaction, judged: Sequence[tuple[Judged, int]]
+) -> list[CheckedCandidate]:
+    """Write the internal manifest of every candidate whose check opens the gate; one that is there stays."""
+    passing = {
+        one.row.candidate_id
+        for one, _check_id in judged
+        if is_open(one.check, one.row, _gate_instant(workspace, one.refresh))
+    }
+    manifests = gates.find_manifests(transaction, sorted(passing))
+    news = [
+        _new_manifest(workspace, transaction, one, check_id)
+        for one, check_id in judged
+        if one.row.candidate_id in passing and one.row.candidate_id not in manifests
+    ]
+    gates.add_manifests(transaction, news)
+    digests = {one.candidate_id: one.manifest_digest for one in (*manifests.values(), *news)}
+    return [CheckedCandidate(one.row, one.check, digests.get(one.row.candidate_id)) for one, _check_id in judged]
+
+
+def _new_manifest(workspace: Workspace, transaction: Transaction, judged: Judged, check_id: int) -> ManifestRow:
+    body = canonical_bytes(manifest_document(_manifest(judged)))
+    return ManifestRow(
         manifest_digest=digest_bytes(body),
-        candidate_id=row.candidate_id,
+        candidate_id=judged.row.candidate_id,
         check_id=check_id,
-        incident=row.incident,
-        bridge=row.bridge,
+        incident=judged.row.incident,
+        bridge=judged.row.bridge,
         body_digest=transaction.put_sealed(body),
         created_at=workspace.clock.now(),
     )
-    present = gates.find_manifest(transaction, row.candidate_id)
-    if present is None:
-        gates.add_manifest(transaction, manifest)
-    return CheckedCandidate(row, check, manifest.manifest_digest if present is None else present.manifest_digest)
 
 
-def _manifest(transaction: Transaction, row: CandidateRow, check: ReleaseCheck) -> InternalManifest:
-    lineage = lineage_of_row(transaction, row)
-    annex = parse_strict(transaction.get_sealed(row.annex_digest))
+def _manifest(judged: Judged) -> InternalManifest:
+    row, check, lineage = judged.row, judged.check, judged.lineage
     held = [group.draft.pointer for group in lineage.groups if group.hold is not None]
     if check.valid_until is None:
         raise UnsafeOrRejected(
@@ -183,7 +232,7 @@ def _manifest(transaction: Transaction, row: CandidateRow, check: ReleaseCheck) 
         bridge=row.bridge,
         candidate_id=str(row.candidate_id),
         content_digest=row.content_digest,
-        view_digests=parse_strict(transaction.get_sealed(row.view_digest)),
+        view_digests=dict(judged.view_digests),
         lineage_digest=row.lineage_digest,
         delta_digest=row.delta_digest,
         annex_digest=row.annex_digest,
@@ -199,5 +248,5 @@ def _manifest(transaction: Transaction, row: CandidateRow, check: ReleaseCheck) 
             predecessor_id=None if row.predecessor_id is None else str(row.predecessor_id),
         ),
         held=tuple(sorted([*held, *(absence.pointer for absence in lineage.absences)])),
-        withheld=withheld_counts(annex),
+        withheld=dict(judged.withheld),
     )

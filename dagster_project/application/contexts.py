@@ -4,7 +4,7 @@ Belongs here: from the digests in a candidate's row to the domain's `RenderingCo
 replay and verification start here, from stored bytes and never from what a process remembers.
 """
 
-from dagster_project.application.snapshots import read_snapshot
+from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.canonical import parse_strict
@@ -19,7 +19,10 @@ from dagster_project.store.transaction import Transaction
 
 def context_of(workspace: Workspace, transaction: Transaction, row: CandidateRow) -> RenderingContext:
     """Return the context that a candidate was rendered in, from its pins."""
-    snapshot = read_snapshot(transaction, row.incident, row.snapshot_digest)
+    return _context(workspace, transaction, row, read_snapshot(transaction, row.incident, row.snapshot_digest))
+
+
+def _context(workspace: Workspace, transaction: Transaction, row: CandidateRow, snapshot: Snapshot) -> RenderingContext:
     return RenderingContext(
         snapshot=snapshot,
         tables=workspace.shelf.tables(transaction, row.profile_digest),
@@ -50,10 +53,17 @@ def predecessor_of(workspace: Workspace, transaction: Transaction, row: Candidat
     """Return the candidate `row` as a predecessor, or None where there is none."""
     if row is None:
         return None
+    return predecessor_from(workspace, transaction, row, read_snapshot(transaction, row.incident, row.snapshot_digest))
+
+
+def predecessor_from(
+    workspace: Workspace, transaction: Transaction, row: CandidateRow, snapshot: Snapshot
+) -> Predecessor:
+    """Return the candidate `row` as a predecessor, rendered from `snapshot`, which is the one that it pins."""
     content = parse_strict(transaction.get_sealed(row.content_digest))
     return Predecessor(
         content=content,
-        context=context_of(workspace, transaction, row),
+        context=_context(workspace, transaction, row, snapshot),
         fields=fields_from(lineage_of_row(transaction, row), leaves(content)),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dagster_project.application.snapshots import read_snapshot, require_incident
+from dagster_project.application.pinned import read_snapshot, require_incident
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.snapshot import Snapshot
 from dagster_project.sources.conflicts import CONFLICTING_COPIES, CONTRADICTING_AUTHORITIES

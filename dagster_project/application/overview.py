@@ -12,7 +12,7 @@ import msgspec
 
 from dagster_project.application.candidates import read_open_item
 from dagster_project.application.checks import read_stored_check
-from dagster_project.application.snapshots import require_incident
+from dagster_project.application.pinned import require_incident
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
 from dagster_project.integrity.canonical import parse_strict

@@ -4,6 +4,7 @@ Belongs here: reading profile files and assigning them. Until profiles can be ap
 loaded has the state `unapproved_demo`, which release will refuse.
 """
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,6 @@ from dagster_project.packaging.profile import Profile, profile_digest, profile_d
 from dagster_project.packaging.profile_validation import ERROR, Finding, validate_profile
 from dagster_project.store import profiles as profile_rows
 from dagster_project.store.profiles import ALL_INCIDENTS, NewProfile, add_profile
-from dagster_project.store.transaction import Transaction
 
 UNAPPROVED: Final = "unapproved_demo"
 EVERY_BRIDGE: Final = ""
@@ -114,19 +114,24 @@ def assign_profile(
         )
 
 
-def profile_for(transaction: Transaction, *, incident: str, bridge: str) -> str:
+def profile_for(assigned: Mapping[tuple[str, str], str], *, incident: str, bridge: str) -> str:
     """Return the digest of the profile that a bridge is rendered with: its own, or the one for every bridge.
+
+    Args:
+        assigned: What `store.profiles.assigned_profiles` returned for the incident.
+        incident: Whose bridge; an assignment to it outranks one to all incidents.
+        bridge: The customer bridge.
 
     Raises:
         Unavailable: no profile was loaded.
     """
-    own = profile_rows.assigned_profile(transaction, incident=incident, bridge=bridge)
-    digest = own or profile_rows.assigned_profile(transaction, incident=incident, bridge=EVERY_BRIDGE)
-    if digest is None:
-        raise Unavailable(
-            "profile_missing",
-            what="no disclosure profile is in use",
-            where=f"bridge {bridge} of incident {incident}",
-            what_to_do="Load one with `channelsafe profile load FILE`.",
-        )
-    return digest
+    for name in (bridge, EVERY_BRIDGE):
+        digest = assigned.get((incident, name)) or assigned.get((ALL_INCIDENTS, name))
+        if digest is not None:
+            return digest
+    raise Unavailable(
+        "profile_missing",
+        what="no disclosure profile is in use",
+        where=f"bridge {bridge} of incident {incident}",
+        what_to_do="Load one with `channelsafe profile load FILE`.",
+    )

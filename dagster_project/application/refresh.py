@@ -1,18 +1,29 @@
-"""Refresh: the whole way from the record log to checked candidates, for one incident or for all.
+"""Refresh: the whole way from the record log to checked candidates, for one incident or for several together.
 
-Belongs here: the four steps in their order, for callers that want no Dagster in between. Dagster runs the same
-steps one by one.
+Belongs here: reading, rendering and judging outside of any writing transaction, and one commit for all of it.
+Dagster runs the same way step by step, each step from what the one before it stored; both give equal bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from dagster_project.application.candidates import render_candidates
-from dagster_project.application.checks import CheckedCandidate, check_candidates
-from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, take_snapshot
+from dagster_project.application.candidates import Made, keep_candidates, view_digests
+from dagster_project.application.checks import CheckedCandidate, Judged, conclude_refreshes, keep_checks
+from dagster_project.application.gathering import BridgeToRender, Gathered, gather
+from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, snapshot_taken, start_refreshes
 from dagster_project.application.workspace import Workspace
+from dagster_project.errors import Unavailable
+from dagster_project.packaging.candidate import Candidate, make_candidate
+from dagster_project.packaging.release_check import ReleaseCheck, release_check
 from dagster_project.store import incidents
+from dagster_project.store.candidates import latest_candidates
+from dagster_project.store.lanes import Lease, holds
+from dagster_project.store.refreshes import Lane, RefreshRow
+from dagster_project.store.transaction import Transaction
+
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,124 @@ class RefreshReport:
         return bool(self.checked) and all(one.manifest_digest is not None for one in self.checked)
 
 
+@dataclass(frozen=True)
+class _Rendered:
+    """One bridge, rendered and judged; nothing of it is stored yet."""
+
+    bridge: BridgeToRender
+    candidate: Candidate
+    check: ReleaseCheck
+
+
 def refresh(workspace: Workspace, incident: str, at: datetime | None = None) -> RefreshReport:
-    """Refresh one incident; with `at`, evaluate its history at that instant."""
-    snapshot = take_snapshot(workspace, incident, at)
-    render_candidates(workspace, incident)
-    return RefreshReport(snapshot, check_candidates(workspace, incident))
+    """Refresh one incident; with `at`, evaluate its history at that instant.
+
+    Raises:
+        UsageError: no record about it was ever admitted.
+        Unavailable: others refreshed it at the same time, again and again.
+    """
+    for _attempt in range(_TRIES):
+        for report in refresh_together(workspace, [incident], lane=Lane.COMMAND, at=at):
+            return report
+    raise Unavailable(
+        "refresh_overtaken",
+        what=f"other refreshes of this incident were faster {_TRIES} times",
+        where=f"incident {incident}",
+        what_to_do="Run the command again.",
+    )
+
+
+def refresh_together(
+    workspace: Workspace, names: Sequence[str], *, lane: Lane, at: datetime | None = None, lease: Lease | None = None
+) -> list[RefreshReport]:
+    """Refresh several incidents with one commit; none stops another.
+
+    Args:
+        workspace: The deployment.
+        names: Registered incidents, each once.
+        lane: Which way this goes.
+        at: Evaluate history at this instant; None for the present.
+        lease: Commit only while this lease is held.
+
+    Returns:
+        One report per incident that was not overtaken: where another refresh came first, nothing is written, and the
+        incident is pending still if it was. Nothing where the lease was lost.
+
+    Raises:
+        ChannelsafeError: what belongs to one of the incidents cannot be read or rendered; nothing is written.
+    """
+    with workspace.store.read() as transaction:
+        gathered = gather(workspace, transaction, names, at)
+    rendered = [(one, [_render(bridge) for bridge in one.bridges]) for one in gathered]
+    with workspace.store.begin() as transaction:
+        if lease is not None and not holds(transaction, lease, workspace.clock.now()):
+            return []
+        still = _not_overtaken(transaction, gathered)
+        kept = [(one, bridges) for one, bridges in rendered if one.row.incident in still]
+        return _commit(workspace, transaction, kept, lane=lane, is_history=at is not None)
+
+
+def _render(bridge: BridgeToRender) -> _Rendered:
+    candidate = make_candidate(bridge.context, bridge.predecessor)
+    check = release_check(
+        candidate.content,
+        candidate.lineage,
+        bridge.context,
+        predecessor_digest=None if bridge.before is None else bridge.before.content_digest,
+    )
+    return _Rendered(bridge, candidate, check)
+
+
+def _not_overtaken(transaction: Transaction, gathered: Sequence[Gathered]) -> frozenset[str]:
+    """Compare and swap: name the incidents that nobody refreshed since they were read."""
+    names = [one.row.incident for one in gathered]
+    now = incidents.find_incidents(transaction, names)
+    latest: dict[str, dict[str, int]] = {name: {} for name in names}
+    for (incident, bridge), row in latest_candidates(transaction, names).items():
+        latest[incident][bridge] = row.candidate_id
+    return frozenset(
+        one.row.incident
+        for one in gathered
+        if now[one.row.incident].observed_revision == one.row.observed_revision
+        and latest[one.row.incident] == one.latest
+    )
+
+
+def _commit(
+    workspace: Workspace,
+    transaction: Transaction,
+    kept: Sequence[tuple[Gathered, list[_Rendered]]],
+    *,
+    lane: Lane,
+    is_history: bool,
+) -> list[RefreshReport]:
+    gathered = [one for one, _bridges in kept]
+    started = start_refreshes(workspace, transaction, gathered, lane=lane, is_history=is_history)
+    made = [(refresh, one) for refresh, (_gathered, bridges) in zip(started, kept, strict=True) for one in bridges]
+    rows = keep_candidates(
+        workspace,
+        transaction,
+        [Made(refresh, one.bridge.context, one.bridge.before, one.candidate) for refresh, one in made],
+    )
+    judged = [
+        Judged(
+            refresh=refresh,
+            row=row,
+            check=one.check,
+            lineage=one.candidate.lineage,
+            view_digests=view_digests(one.candidate.views),
+            withheld=one.candidate.withheld,
+        )
+        for (refresh, one), row in zip(made, rows, strict=True)
+    ]
+    checked = keep_checks(workspace, transaction, judged)
+    conclude_refreshes(workspace, transaction, started)
+    return [_report(refresh, one, checked) for refresh, one in zip(started, gathered, strict=True)]
+
+
+def _report(refresh: RefreshRow, gathered: Gathered, checked: Sequence[CheckedCandidate]) -> RefreshReport:
+    mine = (one for one in checked if one.row.incident == refresh.incident)
+    return RefreshReport(snapshot_taken(refresh, gathered), tuple(mine))
 
 
 def known_incidents(workspace: Workspace) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from dagster_project.application.candidates import view_index
+from dagster_project.application.candidates import view_digests
 from dagster_project.application.contexts import context_of, predecessor_of, predecessor_row
 from dagster_project.application.overview import find_row
 from dagster_project.application.workspace import Workspace
-from dagster_project.integrity.digests import digest_bytes
+from dagster_project.integrity.digests import digest_bytes, digest_of
 from dagster_project.packaging.candidate import make_candidate
 from dagster_project.store.candidates import CandidateRow
 from dagster_project.store.transaction import Transaction
@@ -43,7 +43,7 @@ def compare_with_pins(workspace: Workspace, transaction: Transaction, row: Candi
             "lineage": digest_bytes(again.lineage_bytes) == row.lineage_digest,
             "delta": digest_bytes(again.delta_bytes) == row.delta_digest,
             "annex": digest_bytes(again.annex_bytes) == row.annex_digest,
-            "views": digest_bytes(view_index(again.views)) == row.view_digest,
+            "views": digest_of(view_digests(again.views)) == row.view_digest,
         },
     )
 

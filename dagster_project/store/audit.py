@@ -1,12 +1,13 @@
 """The audit entries: who did what, when; digests and ids only. Append-only: nothing here changes or removes one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from dagster_project.store.tables import audit_entries
-from dagster_project.store.transaction import Transaction
+from dagster_project.store.transaction import Transaction, insert_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,11 @@ def append_entry(transaction: Transaction, new: NewAuditEntry) -> int:
     statement = sa.insert(audit_entries).values(**vars(new)).returning(audit_entries.c.sequence)
     sequence: int = transaction.connection.execute(statement).scalar_one()
     return sequence
+
+
+def append_entries(transaction: Transaction, news: Sequence[NewAuditEntry]) -> None:
+    """Append entries in this order, in the transaction of the acts themselves."""
+    insert_rows(transaction, audit_entries, [vars(new) for new in news])
 
 
 def entries_after(

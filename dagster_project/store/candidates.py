@@ -3,7 +3,7 @@
 Belongs here: snapshots and candidates. Their release checks and internal manifests are in `gates`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from sqlalchemy.engine import RowMapping
 
 from dagster_project.errors import IntegrityViolation
 from dagster_project.store.tables import candidates, snapshots
-from dagster_project.store.transaction import Transaction, first_row, insert_new
+from dagster_project.store.transaction import Transaction, first_row, insert_rows
 
 _COLUMNS: Final = candidates.c
 
@@ -24,6 +24,17 @@ class CandidateOutcome(StrEnum):
 
     RENDERED = "rendered"
     HELD = "held"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSnapshot:
+    """A snapshot to be pinned: its digest and canonical bytes, and the newest record that it could see."""
+
+    digest: str
+    incident: str
+    log_sequence: int
+    body: bytes
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,26 +85,28 @@ class CandidateRow(NewCandidate):
     content_changed: bool
 
 
-def add_snapshot(
-    transaction: Transaction, *, digest: str, incident: str, log_sequence: int, body: bytes, created_at: datetime
-) -> None:
-    """Store a snapshot of a registered incident; one that is there stays as it is.
+def add_snapshots(transaction: Transaction, news: Sequence[NewSnapshot]) -> None:
+    """Store snapshots of registered incidents; one that is there stays as it is.
 
     Raises:
-        IntegrityViolation: it is there with another body or of another incident.
+        IntegrityViolation: one is there with another body or of another incident.
     """
     values = {
-        "digest": digest,
-        "incident": incident,
-        "log_sequence": log_sequence,
-        "body_digest": transaction.put_sealed(body),
-        "created_at": created_at,
+        new.digest: {
+            "digest": new.digest,
+            "incident": new.incident,
+            "log_sequence": new.log_sequence,
+            "body_digest": transaction.put_sealed(new.body),
+            "created_at": new.created_at,
+        }
+        for new in news
     }
-    if insert_new(transaction, snapshots, values) is not None:
-        return
-    stored = find_snapshot(transaction, digest)
-    if stored is None or (stored.incident, stored.body_digest) != (incident, values["body_digest"]):
-        raise _violation("a snapshot is stored already as something else", digest)
+    statement = sa.select(snapshots).where(snapshots.c.digest.in_(list(values)))
+    stored = {row["digest"]: SnapshotRow(**row) for row in transaction.connection.execute(statement).mappings()}
+    for digest, row in stored.items():
+        if (row.incident, row.body_digest) != (values[digest]["incident"], values[digest]["body_digest"]):
+            raise _violation("a snapshot is stored already as something else", digest)
+    insert_rows(transaction, snapshots, [row for digest, row in values.items() if digest not in stored])
 
 
 def find_snapshot(transaction: Transaction, digest: str) -> SnapshotRow | None:
@@ -108,32 +121,64 @@ def load_snapshot(transaction: Transaction, digest: str) -> bytes:
     Raises:
         IntegrityViolation: it is missing or not what was stored.
     """
-    row = find_snapshot(transaction, digest)
-    if row is None:
-        raise _violation("a snapshot is missing", digest)
-    return transaction.get_sealed(row.body_digest)
+    return load_snapshots(transaction, [digest])[digest]
 
 
-def add_candidate(transaction: Transaction, new: NewCandidate) -> CandidateRow:
-    """Store a candidate as the next of its incident and bridge.
-
-    Whoever decides on the latest candidate reads it in this same transaction: nobody can add one in between.
+def load_snapshots(transaction: Transaction, digests: Collection[str]) -> dict[str, bytes]:
+    """Return the stored bytes of snapshots by digest, verified.
 
     Raises:
-        ChannelsafeError: its snapshot or predecessor is of another incident or bridge, or its profile is unknown.
+        IntegrityViolation: one is missing or not what was stored.
     """
-    latest = latest_candidate(transaction, new.incident, new.bridge)
+    statement = sa.select(snapshots.c.digest, snapshots.c.body_digest).where(snapshots.c.digest.in_(digests))
+    bodies = {digest: transaction.get_sealed(body) for digest, body in transaction.connection.execute(statement)}
+    for digest in digests:
+        if digest not in bodies:
+            raise _violation("a snapshot is missing", digest)
+    return bodies
+
+
+def add_candidates(transaction: Transaction, news: Sequence[NewCandidate]) -> list[CandidateRow]:
+    """Store candidates, each as the next of its incident and bridge, which occur once; return them in this order.
+
+    Whoever decides on the latest candidates reads them in this same transaction: nobody can add one in between.
+
+    Raises:
+        ChannelsafeError: a snapshot or predecessor is of another incident or bridge, or a profile is unknown.
+    """
+    names = [new.incident for new in news]
+    before = latest_candidates(transaction, names)
+    insert_rows(transaction, candidates, [_next(new, before.get((new.incident, new.bridge))) for new in news])
+    added = latest_candidates(transaction, names)
+    return [added[new.incident, new.bridge] for new in news]
+
+
+def _next(new: NewCandidate, latest: CandidateRow | None) -> dict[str, Any]:
     changed = latest is None or latest.content_digest != new.content_digest
-    values = {
+    return {
         **vars(new),
         "outcome": new.outcome.value,
         "ordinal": 1 if latest is None else latest.ordinal + 1,
         "content_number": (0 if latest is None else latest.content_number) + int(changed),
         "content_changed": changed,
     }
-    statement = sa.insert(candidates).values(**values).returning(_COLUMNS.candidate_id)
-    values["candidate_id"] = transaction.connection.execute(statement).scalar_one()
-    return _candidate(values)
+
+
+def latest_candidates(transaction: Transaction, incidents: Sequence[str]) -> dict[tuple[str, str], CandidateRow]:
+    """Return the newest candidate of every bridge of `incidents`, by incident and bridge."""
+    newest = (
+        sa.select(_COLUMNS.incident, _COLUMNS.bridge, sa.func.max(_COLUMNS.ordinal).label("ordinal"))
+        .where(_COLUMNS.incident.in_(incidents))
+        .group_by(_COLUMNS.incident, _COLUMNS.bridge)
+        .subquery()
+    )
+    same = sa.and_(
+        _COLUMNS.incident == newest.c.incident,
+        _COLUMNS.bridge == newest.c.bridge,
+        _COLUMNS.ordinal == newest.c.ordinal,
+    )
+    found = transaction.connection.execute(sa.select(candidates).join(newest, same)).mappings()
+    return {(row["incident"], row["bridge"]): _candidate(row) for row in found}
 
 
 def latest_candidate(transaction: Transaction, incident: str, bridge: str) -> CandidateRow | None:
@@ -147,6 +192,12 @@ def find_candidate(transaction: Transaction, candidate_id: int) -> CandidateRow 
     """Return one candidate, or None."""
     row = first_row(transaction, sa.select(candidates).where(_COLUMNS.candidate_id == candidate_id))
     return None if row is None else _candidate(row)
+
+
+def find_candidates(transaction: Transaction, candidate_ids: Sequence[int]) -> dict[int, CandidateRow]:
+    """Return the candidates of these ids that are there, by id."""
+    statement = sa.select(candidates).where(_COLUMNS.candidate_id.in_(candidate_ids))
+    return {row["candidate_id"]: _candidate(row) for row in transaction.connection.execute(statement).mappings()}
 
 
 def candidates_of(transaction: Transaction, incident: str) -> list[CandidateRow]:

@@ -4,6 +4,7 @@ Belongs here: storing what was checked and refusing a manifest without a passed 
 Whether a check passes, and whether it still holds at an instant, is the domain's question.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,11 +12,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from dagster_project.errors import IntegrityViolation, UnsafeOrRejected
-from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.candidates import CandidateRow, find_candidates
 from dagster_project.store.tables import internal_manifests, release_checks
-from dagster_project.store.transaction import Transaction, first_row, insert_new
+from dagster_project.store.transaction import Transaction, first_row, insert_missing
 
 _CHECKS: Final = release_checks.c
+_MANIFEST_COLUMNS: Final = [column for column in internal_manifests.c if column.name != "check_passed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +60,34 @@ class ManifestRow:
     created_at: datetime
 
 
-def add_release_check(transaction: Transaction, new: NewReleaseCheck) -> int:
-    """Store a release check and return its id; one that is there already keeps its id.
+def add_release_checks(transaction: Transaction, news: Sequence[NewReleaseCheck]) -> list[int]:
+    """Store release checks and return their ids in this order; one that is there already keeps its id.
 
     Raises:
-        IntegrityViolation: it is not over the bytes of its candidate.
+        IntegrityViolation: one is not over the bytes of its candidate.
     """
-    candidate = find_candidate(transaction, new.candidate_id)
-    if candidate is None or not _is_over(new, candidate):
-        raise IntegrityViolation(
-            "check_of_other_bytes",
-            what="a release check names other content, snapshot, profile or bridge than its candidate",
-            where=f"candidate {new.candidate_id}",
-            what_to_do="Refresh the incident again: it makes and checks a new candidate.",
-        )
-    check_id: int | None = insert_new(transaction, release_checks, vars(new))
-    if check_id is not None:
-        return check_id
-    statement = sa.select(_CHECKS.check_id).where(
-        _CHECKS.candidate_id == new.candidate_id, _CHECKS.check_digest == new.check_digest
-    )
-    stored: int = transaction.connection.execute(statement).scalar_one()
-    return stored
+    over = find_candidates(transaction, [new.candidate_id for new in news])
+    for new in news:
+        if new.candidate_id not in over or not _is_over(new, over[new.candidate_id]):
+            raise IntegrityViolation(
+                "check_of_other_bytes",
+                what="a release check names other content, snapshot, profile or bridge than its candidate",
+                where=f"candidate {new.candidate_id}",
+                what_to_do="Refresh the incident again: it makes and checks a new candidate.",
+            )
+    insert_missing(transaction, release_checks, [vars(new) for new in news])
+    columns = (_CHECKS.candidate_id, _CHECKS.check_digest, _CHECKS.check_id)
+    found = transaction.connection.execute(sa.select(*columns).where(_CHECKS.candidate_id.in_(list(over))))
+    ids = {(candidate, digest): check for candidate, digest, check in found}
+    return [ids[new.candidate_id, new.check_digest] for new in news]
+
+
+def latest_release_checks(transaction: Transaction, candidate_ids: Sequence[int]) -> dict[int, ReleaseCheckRow]:
+    """Return the newest release check of each of these candidates that has one, by candidate."""
+    newest = sa.select(sa.func.max(_CHECKS.check_id)).where(_CHECKS.candidate_id.in_(candidate_ids))
+    statement = sa.select(release_checks).where(_CHECKS.check_id.in_(newest.group_by(_CHECKS.candidate_id)))
+    found = transaction.connection.execute(statement).mappings()
+    return {row["candidate_id"]: ReleaseCheckRow(**row) for row in found}
 
 
 def latest_release_check(transaction: Transaction, candidate_id: int) -> ReleaseCheckRow | None:
@@ -96,39 +104,46 @@ def release_checks_of(transaction: Transaction, candidate_id: int) -> list[Relea
     return [ReleaseCheckRow(**row) for row in found]
 
 
-def add_manifest(transaction: Transaction, new: ManifestRow) -> None:
-    """Store the internal manifest of a candidate, once.
+def add_manifests(transaction: Transaction, news: Sequence[ManifestRow]) -> None:
+    """Store the internal manifests of candidates, each once.
 
     Raises:
-        UnsafeOrRejected: the candidate's latest release check is not this one, or did not pass.
-        IntegrityViolation: the candidate has another manifest already.
+        UnsafeOrRejected: a candidate's latest release check is not the manifest's, or did not pass.
+        IntegrityViolation: a candidate has another manifest already.
     """
-    check = latest_release_check(transaction, new.candidate_id)
-    if check is None or check.check_id != new.check_id or not check.passed:
-        raise UnsafeOrRejected(
-            "release_check_not_passed",
-            what="an internal manifest needs the latest release check of its candidate, passed",
-            where=f"candidate {new.candidate_id}",
-            what_to_do="Look at the reasons of the failed check; a corrected source or profile makes a new candidate.",
-        )
-    if insert_new(transaction, internal_manifests, {**vars(new), "check_passed": True}) is not None:
-        return
-    stored = find_manifest(transaction, new.candidate_id)
-    if stored is None or stored.manifest_digest != new.manifest_digest:
-        raise IntegrityViolation(
-            "manifest_differs",
-            what="the candidate has another internal manifest already",
-            where=f"candidate {new.candidate_id}",
-            what_to_do="Run `channelsafe verify`; a manifest is never replaced.",
-        )
+    checks = latest_release_checks(transaction, [new.candidate_id for new in news])
+    for new in news:
+        check = checks.get(new.candidate_id)
+        if check is None or check.check_id != new.check_id or not check.passed:
+            raise UnsafeOrRejected(
+                "release_check_not_passed",
+                what="an internal manifest needs the latest release check of its candidate, passed",
+                where=f"candidate {new.candidate_id}",
+                what_to_do="Look at the reasons of the failed check; a corrected source or profile makes a new "
+                "candidate.",
+            )
+    insert_missing(transaction, internal_manifests, [{**vars(new), "check_passed": True} for new in news])
+    stored = find_manifests(transaction, [new.candidate_id for new in news])
+    for new in news:
+        if new.candidate_id not in stored or stored[new.candidate_id].manifest_digest != new.manifest_digest:
+            raise IntegrityViolation(
+                "manifest_differs",
+                what="the candidate has another internal manifest already",
+                where=f"candidate {new.candidate_id}",
+                what_to_do="Run `channelsafe verify`; a manifest is never replaced.",
+            )
+
+
+def find_manifests(transaction: Transaction, candidate_ids: Sequence[int]) -> dict[int, ManifestRow]:
+    """Return the internal manifests of these candidates that are there, by candidate."""
+    statement = sa.select(*_MANIFEST_COLUMNS).where(internal_manifests.c.candidate_id.in_(candidate_ids))
+    found = transaction.connection.execute(statement).mappings()
+    return {row["candidate_id"]: ManifestRow(**row) for row in found}
 
 
 def find_manifest(transaction: Transaction, candidate_id: int) -> ManifestRow | None:
     """Return the internal manifest of a candidate, or None."""
-    columns = [column for column in internal_manifests.c if column.name != "check_passed"]
-    statement = sa.select(*columns).where(internal_manifests.c.candidate_id == candidate_id)
-    row = first_row(transaction, statement)
-    return None if row is None else ManifestRow(**row)
+    return find_manifests(transaction, [candidate_id]).get(candidate_id)
 
 
 def _is_over(check: NewReleaseCheck, candidate: CandidateRow) -> bool:

@@ -4,7 +4,7 @@ Belongs here: registration, revisions and subjects. Events only raise the revisi
 sets the observed revision, as a Kubernetes controller does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from dagster_project.errors import IntegrityViolation
 from dagster_project.store.tables import incident_subjects, incidents
-from dagster_project.store.transaction import Transaction, first_row, insert_new
+from dagster_project.store.transaction import Transaction, insert_new
 
 _COLUMNS: Final = incidents.c
 
@@ -75,38 +75,43 @@ def all_incidents(transaction: Transaction) -> list[IncidentRow]:
 
 def find_incident(transaction: Transaction, incident: str) -> IncidentRow | None:
     """Return one incident, or None where it is not registered."""
-    row = first_row(transaction, sa.select(incidents).where(_COLUMNS.incident == incident))
-    return None if row is None else IncidentRow(**row)
+    return find_incidents(transaction, [incident]).get(incident)
 
 
-def set_observed(transaction: Transaction, incident: str, revision: int) -> bool:
-    """Say that a refresh has observed `revision`. It never lowers what was observed.
+def find_incidents(transaction: Transaction, names: Sequence[str]) -> dict[str, IncidentRow]:
+    """Return the registered incidents among `names`, by name."""
+    statement = sa.select(incidents).where(_COLUMNS.incident.in_(names))
+    return {row["incident"]: IncidentRow(**row) for row in transaction.connection.execute(statement).mappings()}
 
-    Returns:
-        False where this or a later revision was observed before: the refresh was overtaken.
+
+def set_observed(transaction: Transaction, observed: Mapping[str, int]) -> None:
+    """Say that refreshes have observed these revisions, by incident. It never lowers what was observed.
 
     Raises:
         IntegrityViolation: there is no such incident, or it never had this revision.
     """
-    stored = find_incident(transaction, incident)
-    if stored is None or revision > stored.revision:
-        raise IntegrityViolation(
-            "revision_unknown",
-            what=f"revision {revision} was observed but never raised",
-            where=f"incident {incident}",
-            what_to_do="Refresh the incident again; if it stays, the database was restored to an earlier state.",
-        )
-    caught_up = _COLUMNS.revision == revision
+    stored = find_incidents(transaction, list(observed))
+    for incident, revision in observed.items():
+        if incident not in stored or revision > stored[incident].revision:
+            raise IntegrityViolation(
+                "revision_unknown",
+                what=f"revision {revision} was observed but never raised",
+                where=f"incident {incident}",
+                what_to_do="Refresh the incident again; if it stays, the database was restored to an earlier state.",
+            )
+    caught_up = _COLUMNS.revision == sa.bindparam("seen")
     statement = (
         sa.update(incidents)
-        .where(_COLUMNS.incident == incident, _COLUMNS.observed_revision < revision)
+        .where(_COLUMNS.incident == sa.bindparam("name"), _COLUMNS.observed_revision < sa.bindparam("seen"))
         .values(
-            observed_revision=revision,
+            observed_revision=sa.bindparam("seen"),
             pending_since=sa.case((caught_up, sa.null()), else_=_COLUMNS.pending_since),
             urgent=sa.and_(_COLUMNS.urgent, sa.not_(caught_up)),
         )
     )
-    return transaction.connection.execute(statement).rowcount == 1
+    rows = [{"name": incident, "seen": revision} for incident, revision in observed.items()]
+    if rows:
+        transaction.connection.execute(statement, rows)
 
 
 def link_subjects(transaction: Transaction, incident: str, subjects: Iterable[str]) -> int:
@@ -117,9 +122,17 @@ def link_subjects(transaction: Transaction, incident: str, subjects: Iterable[st
 
 def subjects_of(transaction: Transaction, incident: str) -> list[str]:
     """Return the subjects that feed an incident, itself included, sorted."""
+    return subjects_of_each(transaction, [incident])[incident]
+
+
+def subjects_of_each(transaction: Transaction, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return for each of these incidents the subjects that feed it, itself included, sorted."""
     columns = incident_subjects.c
-    statement = sa.select(columns.subject).where(columns.incident == incident).order_by(columns.subject)
-    return list(transaction.connection.execute(statement).scalars())
+    statement = sa.select(columns.incident, columns.subject).where(columns.incident.in_(names))
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for incident, subject in transaction.connection.execute(statement.order_by(columns.subject)):
+        found[incident].append(subject)
+    return found
 
 
 def incidents_fed_by(transaction: Transaction, subjects: Sequence[str]) -> list[str]:

@@ -1,14 +1,14 @@
 """Open items: conflicts and questions that a person must resolve, each once for as long as it lasts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from dagster_project.store.tables import open_items
-from dagster_project.store.transaction import Transaction, insert_new
+from dagster_project.store.transaction import Transaction, insert_rows
 
 _COLUMNS: Final = open_items.c
 ALL_BRIDGES: Final = ""
@@ -16,72 +16,91 @@ ALL_BRIDGES: Final = ""
 
 @dataclass(frozen=True, kw_only=True)
 class NewOpenItem:
-    """An item to open. `identity_digest` says what it is about; `bridge` is '' where it concerns all bridges."""
+    """An item to open; `detail` has both sides.
+
+    `identity_digest` says what it is about; `bridge` is '' where it concerns all bridges.
+    """
 
     incident: str
     bridge: str
     kind: str
     identity_digest: str
     owner_role: str
+    detail: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenItemRow(NewOpenItem):
-    """A stored item; its detail, with both sides, is a sealed blob."""
+class OpenItemRow:
+    """A stored item; its detail is a sealed body."""
 
     open_item_id: int
+    incident: str
+    bridge: str
+    kind: str
+    identity_digest: str
+    owner_role: str
     body_digest: str
     opened_at: datetime
     resolved_at: datetime | None
 
 
-def open_item(transaction: Transaction, new: NewOpenItem, *, detail: bytes, at: datetime) -> int:
-    """Open an item and return its id. One that is open stays as it is; a resolved one that recurs is reopened."""
-    values = {**vars(new), "body_digest": transaction.put_sealed(detail), "opened_at": at}
-    new_id: int | None = insert_new(transaction, open_items, values)
-    if new_id is not None:
-        return new_id
-    same = (
-        _COLUMNS.incident == new.incident,
-        _COLUMNS.bridge == new.bridge,
-        _COLUMNS.kind == new.kind,
-        _COLUMNS.identity_digest == new.identity_digest,
-    )
-    reopened = {"owner_role": new.owner_role, "body_digest": values["body_digest"], "opened_at": at}
-    transaction.connection.execute(
-        sa.update(open_items).where(*same, _COLUMNS.resolved_at.is_not(None)).values(resolved_at=None, **reopened)
-    )
-    item_id: int = transaction.connection.execute(sa.select(_COLUMNS.open_item_id).where(*same)).scalar_one()
-    return item_id
-
-
-def resolve_absent(
+def keep_open_items(
     transaction: Transaction,
-    incident: str,
+    found: Sequence[NewOpenItem],
     *,
-    bridge: str,
+    among: Collection[tuple[str, str]],
     kinds: Collection[str],
-    present: Collection[int],
     at: datetime,
-) -> int:
-    """Resolve the open items that no longer have a cause; return how many.
+) -> None:
+    """Open what was found, and resolve what no longer has a cause.
+
+    One that is open stays as it is; a resolved one that recurs is reopened.
 
     Args:
         transaction: A writing transaction.
-        incident: Whose items.
-        bridge: Of which bridge; '' for those that concern all bridges.
-        kinds: The kinds that the caller has just looked for; items of other kinds are left alone.
-        present: Ids of the items that were found again.
+        found: What was just found, all of it `among` these and of these `kinds`.
+        among: The (incident, bridge) that were looked at; a bridge of '' concerns all bridges.
+        kinds: The kinds that were looked for; items of other kinds are left alone.
         at: When.
     """
-    statement = sa.update(open_items).where(
-        _COLUMNS.incident == incident,
-        _COLUMNS.bridge == bridge,
-        _COLUMNS.kind.in_(list(kinds)),
-        _COLUMNS.open_item_id.not_in(list(present)),
-        _COLUMNS.resolved_at.is_(None),
+    stored = _stored(transaction, among, kinds)
+    news = {_identity(new): new for new in found}
+    opened = {identity: _opened(transaction, new, at) for identity, new in news.items() if identity not in stored}
+    insert_rows(transaction, open_items, list(opened.values()))
+    for identity, row in stored.items():
+        if identity in news and row.resolved_at is not None:
+            values = _opened(transaction, news[identity], at) | {"resolved_at": None}
+            _update(transaction, [row.open_item_id], values)
+    gone = [row.open_item_id for key, row in stored.items() if key not in news and row.resolved_at is None]
+    if gone:
+        _update(transaction, gone, {"resolved_at": at})
+
+
+def _identity(item: NewOpenItem) -> tuple[str, str, str, str]:
+    return (item.incident, item.bridge, item.kind, item.identity_digest)
+
+
+def _opened(transaction: Transaction, new: NewOpenItem, at: datetime) -> dict[str, Any]:
+    values = {name: value for name, value in vars(new).items() if name != "detail"}
+    return {**values, "body_digest": transaction.put_sealed(new.detail), "opened_at": at}
+
+
+def _update(transaction: Transaction, ids: Sequence[int], values: Mapping[str, Any]) -> None:
+    transaction.connection.execute(sa.update(open_items).where(_COLUMNS.open_item_id.in_(ids)).values(**values))
+
+
+def _stored(
+    transaction: Transaction, among: Collection[tuple[str, str]], kinds: Collection[str]
+) -> dict[tuple[str, str, str, str], OpenItemRow]:
+    statement = sa.select(open_items).where(
+        _COLUMNS.incident.in_({incident for incident, _bridge in among}), _COLUMNS.kind.in_(kinds)
     )
-    return transaction.connection.execute(statement.values(resolved_at=at)).rowcount
+    rows = (OpenItemRow(**row) for row in transaction.connection.execute(statement).mappings())
+    return {
+        (row.incident, row.bridge, row.kind, row.identity_digest): row
+        for row in rows
+        if (row.incident, row.bridge) in among
+    }
 
 
 def unresolved_items(transaction: Transaction, incident: str) -> list[OpenItemRow]:

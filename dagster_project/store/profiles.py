@@ -1,5 +1,6 @@
 """Profiles: the disclosure profiles that were loaded, and which one a bridge is rendered with."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -70,16 +71,21 @@ def assign_profile(
     transaction.connection.execute(statement)
 
 
+def assigned_profiles(transaction: Transaction, incidents: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the digests of the profiles assigned to (incident, bridge), for `incidents` and for all incidents.
+
+    Among equals the latest wins.
+    """
+    columns = profile_assignments.c
+    wanted = sa.select(columns.incident, columns.bridge, columns.profile_digest)
+    statement = wanted.where(columns.incident.in_([*incidents, ALL_INCIDENTS])).order_by(columns.assignment_id)
+    return {(incident, bridge): digest for incident, bridge, digest in transaction.connection.execute(statement)}
+
+
 def assigned_profile(transaction: Transaction, *, incident: str, bridge: str) -> str | None:
     """Return the digest of the profile that a bridge is rendered with, or None.
 
-    An assignment to the incident outranks one to all incidents; among equals the latest wins.
+    An assignment to the incident outranks one to all incidents.
     """
-    columns = profile_assignments.c
-    statement = (
-        sa.select(columns.profile_digest)
-        .where(columns.bridge == bridge, columns.incident.in_([incident, ALL_INCIDENTS]))
-        .order_by(sa.case((columns.incident == incident, 0), else_=1), columns.assignment_id.desc())
-    )
-    row = first_row(transaction, statement)
-    return None if row is None else str(row["profile_digest"])
+    assigned = assigned_profiles(transaction, [incident])
+    return assigned.get((incident, bridge)) or assigned.get((ALL_INCIDENTS, bridge))

@@ -4,6 +4,7 @@ Belongs here: writing down the start of a refresh and its candidates, so that ea
 step before it made. What a refresh does is the application's business.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
-from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.candidates import CandidateRow, find_candidates
 from dagster_project.store.tables import refresh_candidates, refreshes
-from dagster_project.store.transaction import Transaction, first_row
+from dagster_project.store.transaction import Transaction, first_row, insert_rows
 
 
 class Lane(StrEnum):
@@ -48,10 +49,18 @@ class RefreshRow(NewRefresh):
     reported_at: datetime | None = None
 
 
-def add_refresh(transaction: Transaction, new: NewRefresh) -> RefreshRow:
-    """Write down that a refresh started."""
-    statement = sa.insert(refreshes).values(**vars(new) | {"lane": new.lane.value}).returning(refreshes.c.refresh_id)
-    return RefreshRow(**vars(new), refresh_id=transaction.connection.execute(statement).scalar_one())
+def add_refreshes(transaction: Transaction, news: Sequence[NewRefresh]) -> list[RefreshRow]:
+    """Write down that refreshes of different incidents started; return them in this order."""
+    insert_rows(transaction, refreshes, [vars(new) | {"lane": new.lane.value} for new in news])
+    started = latest_refreshes(transaction, [new.incident for new in news])
+    return [started[new.incident] for new in news]
+
+
+def latest_refreshes(transaction: Transaction, incidents: Sequence[str]) -> dict[str, RefreshRow]:
+    """Return the refresh of each of `incidents` that started last, by incident."""
+    newest = sa.select(sa.func.max(refreshes.c.refresh_id)).where(refreshes.c.incident.in_(incidents))
+    statement = sa.select(refreshes).where(refreshes.c.refresh_id.in_(newest.group_by(refreshes.c.incident)))
+    return {row["incident"]: _refresh(row) for row in transaction.connection.execute(statement).mappings()}
 
 
 def latest_refresh(transaction: Transaction, incident: str) -> RefreshRow | None:
@@ -61,18 +70,20 @@ def latest_refresh(transaction: Transaction, incident: str) -> RefreshRow | None
     return None if row is None else _refresh(row)
 
 
-def finish_refresh(transaction: Transaction, refresh: RefreshRow, at: datetime) -> None:
-    """Write down that every candidate of a refresh was judged; the first instant stays."""
-    statement = sa.update(refreshes).where(refreshes.c.refresh_id == refresh.refresh_id)
-    transaction.connection.execute(statement.where(refreshes.c.finished_at.is_(None)).values(finished_at=at))
+def finish_refreshes(transaction: Transaction, refresh_ids: Sequence[int], at: datetime) -> None:
+    """Write down that every candidate of these refreshes was judged; the first instant stays."""
+    columns = refreshes.c
+    statement = sa.update(refreshes).where(columns.refresh_id.in_(refresh_ids), columns.finished_at.is_(None))
+    transaction.connection.execute(statement.values(finished_at=at))
 
 
-def add_refresh_candidate(transaction: Transaction, refresh: RefreshRow, candidate: CandidateRow) -> None:
-    """Write down the candidate that a refresh rendered for one bridge."""
-    statement = sa.insert(refresh_candidates).values(
-        refresh_id=refresh.refresh_id, bridge=candidate.bridge, candidate_id=candidate.candidate_id
-    )
-    transaction.connection.execute(statement)
+def add_refresh_candidates(transaction: Transaction, made: Sequence[tuple[RefreshRow, CandidateRow]]) -> None:
+    """Write down the candidates that refreshes rendered, one per bridge."""
+    rows = [
+        {"refresh_id": refresh.refresh_id, "bridge": candidate.bridge, "candidate_id": candidate.candidate_id}
+        for refresh, candidate in made
+    ]
+    insert_rows(transaction, refresh_candidates, rows)
 
 
 def refresh_of_candidate(transaction: Transaction, candidate_id: int) -> RefreshRow | None:
@@ -90,9 +101,9 @@ def refresh_of_candidate(transaction: Transaction, candidate_id: int) -> Refresh
 def candidates_of_refresh(transaction: Transaction, refresh: RefreshRow) -> list[CandidateRow]:
     """Return the candidates that a refresh rendered, by bridge."""
     columns = refresh_candidates.c
-    statement = sa.select(columns.candidate_id).where(columns.refresh_id == refresh.refresh_id).order_by(columns.bridge)
-    found = (find_candidate(transaction, number) for number in transaction.connection.execute(statement).scalars())
-    return [candidate for candidate in found if candidate is not None]
+    statement = sa.select(columns.candidate_id).where(columns.refresh_id == refresh.refresh_id)
+    found = find_candidates(transaction, list(transaction.connection.execute(statement).scalars()))
+    return sorted(found.values(), key=lambda one: one.bridge)
 
 
 def _refresh(row: RowMapping) -> RefreshRow:

@@ -4,7 +4,7 @@ Belongs here: the connection and the blobs of one transaction, and the two state
 Beginning one is `store.Store.begin`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,19 @@ def insert_new(transaction: Transaction, table: sa.Table, values: Mapping[str, A
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
     return connection.execute(statement.returning(next(iter(table.primary_key.columns)))).scalar_one_or_none()
+
+
+def insert_missing(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of equal columns by one statement, but for those that a unique constraint says are there."""
+    if rows:
+        dialect = postgresql if transaction.connection.dialect.name == "postgresql" else sqlite
+        transaction.connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
+
+
+def insert_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of equal columns by one statement; nothing is done where there are none."""
+    if rows:
+        transaction.connection.execute(sa.insert(table), list(rows))
 
 
 def first_row(transaction: Transaction, statement: sa.Select[Any]) -> RowMapping | None:

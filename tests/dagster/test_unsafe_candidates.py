@@ -178,9 +178,11 @@ def test_with_both_locks_off_the_unsafe_candidate_gets_its_manifest(
     way: Way, workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate, "is_open", lambda *_arguments: True)
-    add = gates.add_release_check
+    add = gates.add_release_checks
     monkeypatch.setattr(
-        gates, "add_release_check", lambda transaction, new: add(transaction, replace(new, passed=True))
+        gates,
+        "add_release_checks",
+        lambda transaction, news: add(transaction, [replace(new, passed=True) for new in news]),
     )
     way(workspace, instance)
     assert _manifests_of_unsafe(workspace) == 1

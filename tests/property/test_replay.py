@@ -20,6 +20,7 @@ from dagster_project.packaging import candidate as candidate_module
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.rendering import Rendering, render
 from dagster_project.store.candidates import CandidateRow
+from dagster_project.store.profiles import assigned_profiles
 from dagster_project.store.transaction import Transaction
 from tests.support.command_line import command_line_of
 from tests.support.played_stories import INCIDENT, copy_of, played_feed, played_scenario
@@ -127,7 +128,7 @@ def test_a_profile_that_is_not_pinned_is_noticed(monkeypatch: pytest.MonkeyPatch
     def with_the_profile_of_today(
         workspace: Workspace, transaction: Transaction, row: CandidateRow
     ) -> RenderingContext:
-        today = profile_for(transaction, incident=row.incident, bridge=row.bridge)
+        today = profile_for(assigned_profiles(transaction, [row.incident]), incident=row.incident, bridge=row.bridge)
         return pinned(workspace, transaction, replace(row, profile_digest=today))
 
     monkeypatch.setattr(replaying, "context_of", with_the_profile_of_today)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dagster_project.errors import ChannelsafeError, IntegrityViolation, UnsafeOrRejected
 from dagster_project.store import audit, candidates, cursors, gates, incidents, open_items, profiles
-from dagster_project.store.candidates import CandidateOutcome, CandidateRow, NewCandidate
+from dagster_project.store.candidates import CandidateOutcome, CandidateRow, NewCandidate, NewSnapshot
 from dagster_project.store.gates import ManifestRow, NewReleaseCheck
 from dagster_project.store.open_items import ALL_BRIDGES, NewOpenItem
 from dagster_project.store.store import Store
@@ -20,11 +20,13 @@ AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 LATER = AT + timedelta(minutes=5)
 
 
+def _snapshot(digest: str, incident: str, body: bytes) -> NewSnapshot:
+    return NewSnapshot(digest=digest, incident=incident, log_sequence=1, body=body, created_at=AT)
+
+
 def _prepare(transaction: Transaction, *, incident: str = "INC-1", snapshot: str = "sha256:snapshot") -> None:
     incidents.raise_revision(transaction, [incident], at=AT)
-    candidates.add_snapshot(
-        transaction, digest=snapshot, incident=incident, log_sequence=1, body=snapshot.encode(), created_at=AT
-    )
+    candidates.add_snapshots(transaction, [_snapshot(snapshot, incident, snapshot.encode())])
     profile = profiles.NewProfile(
         profile_digest="sha256:profile", name="one", channel="bridge", state="unapproved_demo", loaded_at=AT
     )
@@ -89,10 +91,10 @@ def test_a_raised_revision_is_pending_since_its_first_change_until_it_is_observe
         incidents.raise_revision(transaction, ["INC-1"], at=LATER, urgent=["INC-1"])
         (pending,) = incidents.pending_incidents(transaction, limit=10)
         assert (pending.revision, pending.pending_since, pending.urgent) == (2, AT, True)
-        assert incidents.set_observed(transaction, "INC-1", 1)
+        incidents.set_observed(transaction, {"INC-1": 1})
         (still,) = incidents.pending_incidents(transaction, limit=10)
         assert (still.observed_revision, still.pending_since, still.urgent) == (1, AT, True)
-        assert incidents.set_observed(transaction, "INC-1", 2)
+        incidents.set_observed(transaction, {"INC-1": 2})
         assert incidents.pending_incidents(transaction, limit=10) == []
 
 
@@ -100,15 +102,14 @@ def test_the_observed_revision_is_never_lowered_and_never_ahead(store: Store) ->
     with store.begin() as transaction:
         for _ in range(3):
             incidents.raise_revision(transaction, ["INC-1"], at=AT)
-        assert incidents.set_observed(transaction, "INC-1", 2)
-        assert not incidents.set_observed(transaction, "INC-1", 2)
-        assert not incidents.set_observed(transaction, "INC-1", 1)
+        for revision in (2, 2, 1):
+            incidents.set_observed(transaction, {"INC-1": revision})
         stored = incidents.find_incident(transaction, "INC-1")
         assert stored is not None
         assert stored.observed_revision == 2
         for incident, revision in (("INC-1", 4), ("INC-9", 1)):
             with pytest.raises(IntegrityViolation, match="revision_unknown"):
-                incidents.set_observed(transaction, incident, revision)
+                incidents.set_observed(transaction, {incident: revision})
 
 
 def test_pending_incidents_come_urgent_first_then_longest_pending_then_by_name(store: Store) -> None:
@@ -142,22 +143,15 @@ def test_a_snapshot_is_stored_once_and_read_back_verified(store: Store) -> None:
         incidents.raise_revision(transaction, ["INC-2"], at=AT)
         for incident, body in (("INC-1", b"other"), ("INC-2", b"sha256:snapshot")):
             with pytest.raises(IntegrityViolation):
-                candidates.add_snapshot(
-                    transaction,
-                    digest="sha256:snapshot",
-                    incident=incident,
-                    log_sequence=1,
-                    body=body,
-                    created_at=AT,
-                )
+                candidates.add_snapshots(transaction, [_snapshot("sha256:snapshot", incident, body)])
 
 
 def test_ordinals_count_per_bridge_and_content_numbers_count_changes(store: Store) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
         for content in ("one", "one", "two", "one"):
-            candidates.add_candidate(transaction, _candidate(content))
-        candidates.add_candidate(transaction, _candidate("one", bridge="south"))
+            candidates.add_candidates(transaction, [_candidate(content)])
+        candidates.add_candidates(transaction, [_candidate("one", bridge="south")])
     with store.read() as transaction:
         found = candidates.candidates_of(transaction, "INC-1")
         latest = candidates.latest_candidate(transaction, "INC-1", "north")
@@ -176,10 +170,10 @@ def test_ordinals_count_per_bridge_and_content_numbers_count_changes(store: Stor
 def test_a_candidate_follows_only_a_candidate_of_its_own_bridge(store: Store) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
-        north = candidates.add_candidate(transaction, _candidate())
-        candidates.add_candidate(transaction, _candidate(predecessor=north.candidate_id))
+        north = candidates.add_candidates(transaction, [_candidate()])[0]
+        candidates.add_candidates(transaction, [_candidate(predecessor=north.candidate_id)])[0]
     with pytest.raises(ChannelsafeError, match="constraint_refused"), store.begin() as transaction:
-        candidates.add_candidate(transaction, _candidate(bridge="south", predecessor=north.candidate_id))
+        candidates.add_candidates(transaction, [_candidate(bridge="south", predecessor=north.candidate_id)])[0]
 
 
 def test_a_candidate_is_made_only_of_its_own_incident_s_snapshot(store: Store) -> None:
@@ -187,17 +181,17 @@ def test_a_candidate_is_made_only_of_its_own_incident_s_snapshot(store: Store) -
         _prepare(transaction)
         _prepare(transaction, incident="INC-2", snapshot="sha256:other")
     with pytest.raises(ChannelsafeError, match="constraint_refused"), store.begin() as transaction:
-        candidates.add_candidate(transaction, replace(_candidate(), snapshot_digest="sha256:other"))
+        candidates.add_candidates(transaction, [replace(_candidate(), snapshot_digest="sha256:other")])
 
 
 def test_a_release_check_is_stored_once_and_the_latest_counts(store: Store) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
-        candidate = candidates.add_candidate(transaction, _candidate())
+        candidate = candidates.add_candidates(transaction, [_candidate()])[0]
         assert gates.latest_release_check(transaction, candidate.candidate_id) is None
-        first = gates.add_release_check(transaction, _check(candidate, passed=True))
-        assert gates.add_release_check(transaction, _check(candidate, passed=True)) == first
-        second = gates.add_release_check(transaction, _check(candidate, passed=False, name="again"))
+        first = gates.add_release_checks(transaction, [_check(candidate, passed=True)])[0]
+        assert gates.add_release_checks(transaction, [_check(candidate, passed=True)])[0] == first
+        second = gates.add_release_checks(transaction, [_check(candidate, passed=False, name="again")])[0]
         latest = gates.latest_release_check(transaction, candidate.candidate_id)
         stored = gates.release_checks_of(transaction, candidate.candidate_id)
     assert latest is not None
@@ -209,82 +203,93 @@ def test_a_release_check_is_stored_once_and_the_latest_counts(store: Store) -> N
 def test_a_release_check_of_other_bytes_is_refused(store: Store, field: str) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
-        candidate = candidates.add_candidate(transaction, _candidate())
+        candidate = candidates.add_candidates(transaction, [_candidate()])[0]
         check = NewReleaseCheck(**{**vars(_check(candidate, passed=True)), field: "other"})
         with pytest.raises(IntegrityViolation, match="check_of_other_bytes"):
-            gates.add_release_check(transaction, check)
+            gates.add_release_checks(transaction, [check])[0]
 
 
 def test_a_manifest_is_stored_once_after_a_passed_check(store: Store) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
-        candidate = candidates.add_candidate(transaction, _candidate())
-        check_id = gates.add_release_check(transaction, _check(candidate, passed=True))
+        candidate = candidates.add_candidates(transaction, [_candidate()])[0]
+        check_id = gates.add_release_checks(transaction, [_check(candidate, passed=True)])[0]
         for _ in range(2):
-            gates.add_manifest(transaction, _manifest(candidate, check_id))
+            gates.add_manifests(transaction, [_manifest(candidate, check_id)])
         assert gates.find_manifest(transaction, candidate.candidate_id) == _manifest(candidate, check_id)
         with pytest.raises(IntegrityViolation, match="manifest_differs"):
-            gates.add_manifest(transaction, _manifest(candidate, check_id, "other"))
+            gates.add_manifests(transaction, [_manifest(candidate, check_id, "other")])
 
 
 def test_a_manifest_without_a_passed_latest_check_of_its_candidate_is_refused(store: Store) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
-        unsafe, safe = (candidates.add_candidate(transaction, _candidate(name)) for name in ("bad", "good"))
-        failed = gates.add_release_check(transaction, _check(unsafe, passed=False))
-        passed = gates.add_release_check(transaction, _check(safe, passed=True))
+        unsafe, safe = (candidates.add_candidates(transaction, [_candidate(name)])[0] for name in ("bad", "good"))
+        failed = gates.add_release_checks(transaction, [_check(unsafe, passed=False)])[0]
+        passed = gates.add_release_checks(transaction, [_check(safe, passed=True)])[0]
         for check_id in (failed, passed, 99):
             with pytest.raises(UnsafeOrRejected, match="release_check_not_passed"):
-                gates.add_manifest(transaction, _manifest(unsafe, check_id))
+                gates.add_manifests(transaction, [_manifest(unsafe, check_id)])
         for later_passed in (True, False):
-            gates.add_release_check(transaction, _check(safe, passed=later_passed, name=f"later {later_passed}"))
+            gates.add_release_checks(transaction, [_check(safe, passed=later_passed, name=f"later {later_passed}")])[0]
             with pytest.raises(UnsafeOrRejected, match="release_check_not_passed"):
-                gates.add_manifest(transaction, _manifest(safe, passed))
+                gates.add_manifests(transaction, [_manifest(safe, passed)])
 
 
 @pytest.mark.parametrize("claimed", [True, False])
 def test_the_database_itself_refuses_a_manifest_after_a_failed_check(store: Store, *, claimed: bool) -> None:
     with store.begin() as transaction:
         _prepare(transaction)
-        candidate = candidates.add_candidate(transaction, _candidate())
-        failed = gates.add_release_check(transaction, _check(candidate, passed=False))
+        candidate = candidates.add_candidates(transaction, [_candidate()])[0]
+        failed = gates.add_release_checks(transaction, [_check(candidate, passed=False)])[0]
     row = {**vars(_manifest(candidate, failed)), "check_passed": claimed}
     with pytest.raises(ChannelsafeError, match="constraint_refused"), store.begin() as transaction:
         transaction.connection.execute(sa.insert(internal_manifests).values(**row))
 
 
-def _item(identity: str = "one", *, bridge: str = ALL_BRIDGES, kind: str = "conflicting_copies") -> NewOpenItem:
+KINDS = ("conflicting_copies",)
+
+
+def _item(
+    identity: str = "one", *, bridge: str = ALL_BRIDGES, kind: str = "conflicting_copies", detail: bytes = b"a"
+) -> NewOpenItem:
     return NewOpenItem(
-        incident="INC-1", bridge=bridge, kind=kind, identity_digest=f"sha256:{identity}", owner_role="incident_command"
+        incident="INC-1",
+        bridge=bridge,
+        kind=kind,
+        identity_digest=f"sha256:{identity}",
+        owner_role="incident_command",
+        detail=detail,
     )
+
+
+def _keep(transaction: Transaction, *found: NewOpenItem, at: datetime, bridge: str = ALL_BRIDGES) -> None:
+    open_items.keep_open_items(transaction, found, among={("INC-1", bridge)}, kinds=KINDS, at=at)
 
 
 def test_an_open_item_is_opened_once_resolved_when_absent_and_reopened_when_it_recurs(store: Store) -> None:
     with store.begin() as transaction:
         incidents.raise_revision(transaction, ["INC-1"], at=AT)
-        stays = open_items.open_item(transaction, _item("stays"), detail=b"a", at=AT)
-        goes = open_items.open_item(transaction, _item("goes"), detail=b"b", at=AT)
-        assert open_items.open_item(transaction, _item("goes"), detail=b"changed", at=LATER) == goes
-        kinds = ["conflicting_copies"]
-        resolved = open_items.resolve_absent(
-            transaction, "INC-1", bridge=ALL_BRIDGES, kinds=kinds, present=[stays], at=LATER
-        )
-        assert resolved == 1
-        assert [row.open_item_id for row in open_items.unresolved_items(transaction, "INC-1")] == [stays]
+        _keep(transaction, _item("stays"), _item("goes"), at=AT)
+        stays, goes = open_items.items_of(transaction, "INC-1")
+        _keep(transaction, _item("stays", detail=b"changed"), at=LATER)
+        assert open_items.unresolved_items(transaction, "INC-1") == [stays]
         assert [row.resolved_at for row in open_items.items_of(transaction, "INC-1")] == [None, LATER]
-        assert open_items.open_item(transaction, _item("goes"), detail=b"again", at=LATER) == goes
+        _keep(transaction, _item("stays"), _item("goes", detail=b"again"), at=LATER)
         reopened = open_items.unresolved_items(transaction, "INC-1")[1]
+        assert reopened.open_item_id == goes.open_item_id
         assert (reopened.opened_at, transaction.get_sealed(reopened.body_digest)) == (LATER, b"again")
 
 
 def test_resolving_leaves_other_bridges_and_other_kinds_alone(store: Store) -> None:
     with store.begin() as transaction:
         incidents.raise_revision(transaction, ["INC-1"], at=AT)
-        for item in (_item(), _item(bridge="north"), _item(bridge="north", kind="rejected_input")):
-            open_items.open_item(transaction, item, detail=b"a", at=AT)
-        open_items.resolve_absent(
-            transaction, "INC-1", bridge="north", kinds=["conflicting_copies"], present=[], at=LATER
+        _keep(transaction, _item(), at=AT)
+        north = (_item(bridge="north"), _item(bridge="north", kind="rejected_input"))
+        open_items.keep_open_items(
+            transaction, north, among={("INC-1", "north")}, kinds=(*KINDS, "rejected_input"), at=AT
         )
+        _keep(transaction, at=LATER, bridge="north")
         left = open_items.unresolved_items(transaction, "INC-1")
     assert [(row.bridge, row.kind) for row in left] == [("", "conflicting_copies"), ("north", "rejected_input")]
 
@@ -292,8 +297,9 @@ def test_resolving_leaves_other_bridges_and_other_kinds_alone(store: Store) -> N
 def test_an_item_for_all_bridges_cannot_be_there_twice(store: Store) -> None:
     with store.begin() as transaction:
         incidents.raise_revision(transaction, ["INC-1"], at=AT)
-        open_items.open_item(transaction, _item(), detail=b"a", at=AT)
-    row = {**vars(_item()), "body_digest": "sha256:b", "opened_at": AT}
+        _keep(transaction, _item(), at=AT)
+        (stored,) = open_items.items_of(transaction, "INC-1")
+    row = {name: value for name, value in vars(stored).items() if name != "open_item_id"}
     with pytest.raises(ChannelsafeError, match="constraint_refused"), store.begin() as transaction:
         transaction.connection.execute(sa.insert(item_rows).values(**row))
 
