@@ -26,5 +26,14 @@ def next_attempt_at(attempts: Attempts) -> datetime:
 
     An attempt is never given up: the pause stops growing at one hour.
     """
-    factor: int = 2 ** min(max(attempts.ended - 1, 0), _MOST_DOUBLINGS)
-    return attempts.last_ended_at + min(FIRST_PAUSE * factor, LONGEST_PAUSE)
+    return attempts.last_ended_at + _pause(attempts.ended)
+
+
+def pauses() -> tuple[timedelta, ...]:
+    """Return the pauses after the first, second... attempt; the last one holds for all that follow."""
+    return tuple(_pause(ended) for ended in range(1, _MOST_DOUBLINGS + 2))
+
+
+def _pause(ended: int) -> timedelta:
+    factor: int = 2 ** min(max(ended - 1, 0), _MOST_DOUBLINGS)
+    return min(FIRST_PAUSE * factor, LONGEST_PAUSE)

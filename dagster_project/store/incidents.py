@@ -20,7 +20,10 @@ _COLUMNS: Final = incidents.c
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentRow:
-    """An incident and its pending change: there is one where `revision` is above `observed_revision`."""
+    """An incident and its pending change: there is one where `revision` is above `observed_revision`.
+
+    `severity_one` is what its own records last said; `urgent` is a pending change that goes before others.
+    """
 
     incident: str
     revision: int
@@ -28,6 +31,7 @@ class IncidentRow:
     pending_since: datetime | None
     urgent: bool
     registered_at: datetime
+    severity_one: bool = False
 
 
 def raise_revision(transaction: Transaction, names: Iterable[str], *, at: datetime, urgent: Iterable[str] = ()) -> None:
@@ -37,11 +41,11 @@ def raise_revision(transaction: Transaction, names: Iterable[str], *, at: dateti
         transaction: A writing transaction, the one that admitted the records.
         names: The incidents concerned.
         at: When; the first instant of a pending change stays.
-        urgent: Those of `names` that are refreshed first; urgent stays until observed.
+        urgent: Those that are refreshed first even where they are not of severity one; urgent stays until observed.
     """
     first = set(urgent)
     for incident in sorted({*names, *first}):
-        values = {"incident": incident, "revision": 0, "observed_revision": 0, "urgent": False}
+        values = {"incident": incident, "revision": 0, "observed_revision": 0, "urgent": False, "severity_one": False}
         if insert_new(transaction, incidents, {**values, "registered_at": at}) is not None:
             insert_new(transaction, incident_subjects, {"incident": incident, "subject": incident})
         statement = sa.update(incidents).where(_COLUMNS.incident == incident)
@@ -51,9 +55,15 @@ def raise_revision(transaction: Transaction, names: Iterable[str], *, at: dateti
                 pending_since=sa.func.coalesce(
                     _COLUMNS.pending_since, sa.bindparam("at", at, _COLUMNS.pending_since.type)
                 ),
-                urgent=sa.or_(_COLUMNS.urgent, sa.literal(incident in first)),
+                urgent=sa.or_(_COLUMNS.urgent, _COLUMNS.severity_one, sa.literal(incident in first)),
             )
         )
+
+
+def set_severity_one(transaction: Transaction, incident: str, *, is_severity_one: bool) -> None:
+    """Remember whether a registered incident is of severity one."""
+    statement = sa.update(incidents).where(_COLUMNS.incident == incident)
+    transaction.connection.execute(statement.values(severity_one=is_severity_one))
 
 
 def pending_incidents(transaction: Transaction, *, limit: int) -> list[IncidentRow]:
@@ -65,6 +75,25 @@ def pending_incidents(transaction: Transaction, *, limit: int) -> list[IncidentR
         .limit(limit)
     )
     return [IncidentRow(**row) for row in transaction.connection.execute(statement).mappings()]
+
+
+@dataclass(frozen=True)
+class PendingCount:
+    """How many incidents have a pending change, which of them for too long, and since when the oldest waits."""
+
+    waiting: int
+    overdue: tuple[str, ...]
+    oldest: datetime | None
+
+
+def count_pending(transaction: Transaction, *, overdue_before: datetime) -> PendingCount:
+    """Count the pending changes; those pending since before `overdue_before` are named, the oldest first."""
+    pending = _COLUMNS.pending_since.is_not(None)
+    counted = sa.select(sa.func.count(), sa.func.min(_COLUMNS.pending_since)).where(pending)
+    waiting, oldest = transaction.connection.execute(counted).one()
+    late = sa.select(_COLUMNS.incident).where(pending, _COLUMNS.pending_since < overdue_before)
+    overdue = transaction.connection.execute(late.order_by(_COLUMNS.pending_since, _COLUMNS.incident)).scalars()
+    return PendingCount(waiting, tuple(overdue), oldest)
 
 
 def all_incidents(transaction: Transaction) -> list[IncidentRow]:

@@ -96,8 +96,12 @@ def note_failure(transaction: Transaction, incident: str, reason_code: str) -> N
     transaction.connection.execute(statement.values(reason_code=reason_code))
 
 
-def due_incidents(transaction: Transaction, *, begun_before: Sequence[datetime], limit: int) -> list[IncidentRow]:
-    """Return up to `limit` incidents with a pending change that may be tried now: urgent first, then longest pending.
+def due_incidents(
+    transaction: Transaction, *, begun_before: Sequence[datetime], limit: int
+) -> list[tuple[IncidentRow, int]]:
+    """Return incidents with a pending change that may be tried now, each with the attempts that its revision had.
+
+    Urgent ones come first, then those never tried, then the longest pending.
 
     Args:
         transaction: Any transaction.
@@ -107,14 +111,16 @@ def due_incidents(transaction: Transaction, *, begun_before: Sequence[datetime],
     """
     pending = incidents.c
     same = sa.and_(_ATTEMPTS.incident == pending.incident, _ATTEMPTS.revision == pending.revision)
+    tried = sa.func.coalesce(_ATTEMPTS.attempts, 0)
     statement = (
-        sa.select(incidents)
+        sa.select(incidents, tried.label("tried"))
         .outerjoin(refresh_attempts, same)
         .where(pending.pending_since.is_not(None), sa.or_(_ATTEMPTS.attempts.is_(None), *_rested(begun_before)))
-        .order_by(pending.urgent.desc(), pending.pending_since, pending.incident)
+        .order_by(pending.urgent.desc(), sa.case((tried == 0, 0), else_=1), pending.pending_since, pending.incident)
         .limit(limit)
     )
-    return [IncidentRow(**row) for row in transaction.connection.execute(statement).mappings()]
+    found = transaction.connection.execute(statement).mappings()
+    return [(IncidentRow(**{column.name: row[column.name] for column in pending}), row["tried"]) for row in found]
 
 
 def _rested(begun_before: Sequence[datetime]) -> list[sa.ColumnElement[bool]]:

@@ -4,7 +4,7 @@ Belongs here: writing down the start of a refresh and its candidates, so that ea
 step before it made. What a refresh does is the application's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from dagster_project.store.candidates import CandidateRow, find_candidates
-from dagster_project.store.tables import refresh_candidates, refreshes
+from dagster_project.store.tables import candidates, internal_manifests, refresh_candidates, refreshes
 from dagster_project.store.transaction import Transaction, first_row, insert_rows
 
 
@@ -77,6 +77,79 @@ def finish_refreshes(transaction: Transaction, refresh_ids: Sequence[int], at: d
     transaction.connection.execute(statement.values(finished_at=at))
 
 
+def unreported_refreshes(
+    transaction: Transaction, *, finished_before: datetime, lanes: Collection[Lane], limit: int
+) -> list[tuple[RefreshRow, int, int]]:
+    """Return finished refreshes that the operators' UI does not know of, with how many failed and how many are held.
+
+    Those with a candidate that has no internal manifest come first, then those with one on hold, then the oldest. A
+    refresh that a later one of its incident has overtaken is left out.
+
+    Args:
+        transaction: Any transaction.
+        finished_before: Only what was finished by then.
+        lanes: Only what went these ways.
+        limit: The most to return.
+    """
+    columns, link = refreshes.c, refresh_candidates.c
+    later = sa.select(columns.incident, sa.func.max(columns.refresh_id).label("newest"))
+    newest = later.where(columns.finished_at.is_not(None)).group_by(columns.incident).subquery()
+    failed = sa.func.count(link.candidate_id) - sa.func.count(internal_manifests.c.candidate_id)
+    held = sa.func.count(sa.case((candidates.c.outcome == "held", 1)))
+    statement = (
+        sa.select(refreshes, failed.label("failed"), held.label("held"))
+        .join(newest, newest.c.newest == columns.refresh_id)
+        .outerjoin(refresh_candidates, link.refresh_id == columns.refresh_id)
+        .outerjoin(candidates, candidates.c.candidate_id == link.candidate_id)
+        .outerjoin(internal_manifests, internal_manifests.c.candidate_id == link.candidate_id)
+        .where(
+            columns.reported_at.is_(None),
+            columns.finished_at <= finished_before,
+            columns.lane.in_([lane.value for lane in lanes]),
+        )
+        .group_by(columns.refresh_id)
+        .order_by(sa.case((failed > 0, 0), (held > 0, 1), else_=2), columns.refresh_id)
+        .limit(limit)
+    )
+    found = transaction.connection.execute(statement).mappings()
+    return [(_refresh({name.name: row[name.name] for name in columns}), row["failed"], row["held"]) for row in found]
+
+
+def count_unreported(transaction: Transaction) -> int:
+    """Count the finished refreshes that the operators' UI does not know of."""
+    columns = refreshes.c
+    statement = sa.select(sa.func.count()).where(columns.reported_at.is_(None), columns.finished_at.is_not(None))
+    count: int = transaction.connection.execute(statement).scalar_one()
+    return count
+
+
+def incidents_without_manifest(transaction: Transaction) -> tuple[str, ...]:
+    """Name the incidents whose newest finished refresh has a candidate that did not get its internal manifest."""
+    columns, link = refreshes.c, refresh_candidates.c
+    newest = sa.select(sa.func.max(columns.refresh_id)).where(columns.finished_at.is_not(None))
+    statement = (
+        sa.select(columns.incident)
+        .join(refresh_candidates, link.refresh_id == columns.refresh_id)
+        .outerjoin(internal_manifests, internal_manifests.c.candidate_id == link.candidate_id)
+        .where(columns.refresh_id.in_(newest.group_by(columns.incident)), internal_manifests.c.candidate_id.is_(None))
+        .distinct()
+    )
+    return tuple(transaction.connection.execute(statement.order_by(columns.incident)).scalars())
+
+
+def mark_reported(transaction: Transaction, refresh_ids: Collection[int], at: datetime) -> None:
+    """Write down that the operators' UI knows of these refreshes, and so of all that they overtook."""
+    mine = sa.select(refreshes.c.incident, sa.func.max(refreshes.c.refresh_id).label("newest"))
+    reported = mine.where(refreshes.c.refresh_id.in_(refresh_ids)).group_by(refreshes.c.incident).subquery()
+    overtaken = (
+        sa.select(refreshes.c.refresh_id)
+        .join(reported, reported.c.incident == refreshes.c.incident)
+        .where(refreshes.c.refresh_id <= reported.c.newest)
+    )
+    statement = sa.update(refreshes).where(refreshes.c.refresh_id.in_(overtaken), refreshes.c.reported_at.is_(None))
+    transaction.connection.execute(statement.values(reported_at=at))
+
+
 def add_refresh_candidates(transaction: Transaction, made: Sequence[tuple[RefreshRow, CandidateRow]]) -> None:
     """Write down the candidates that refreshes rendered, one per bridge."""
     rows = [
@@ -106,6 +179,6 @@ def candidates_of_refresh(transaction: Transaction, refresh: RefreshRow) -> list
     return sorted(found.values(), key=lambda one: one.bridge)
 
 
-def _refresh(row: RowMapping) -> RefreshRow:
+def _refresh(row: RowMapping | Mapping[str, Any]) -> RefreshRow:
     values: dict[str, Any] = {**row, "lane": Lane(row["lane"])}
     return RefreshRow(**values)

@@ -149,6 +149,7 @@ incidents = sa.Table(
     _instant("pending_since", nullable=True),
     _flag("urgent"),
     _instant("registered_at"),
+    _flag("severity_one"),
     sa.CheckConstraint("observed_revision BETWEEN 0 AND revision", name="observed_exists"),
     # Pending is one fact, said once by the revisions and once by the instant: they cannot disagree.
     sa.CheckConstraint(
@@ -302,6 +303,7 @@ release_checks = sa.Table(
     _instant("created_at"),
     sa.UniqueConstraint("candidate_id", "check_digest"),
     sa.UniqueConstraint("check_id", "candidate_id", "passed"),
+    sa.Index(None, "valid_until"),
     sqlite_autoincrement=True,
 )
 

@@ -12,11 +12,20 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _remember_severity_one()
     _say_which_lane_refreshed()
     _count_attempts()
     _lease_lanes()
     _mark_stale_candidates()
     _locate_packed_bodies()
+
+
+def _remember_severity_one() -> None:
+    # What is severity one is said again by the next record of the incident itself.
+    with op.batch_alter_table("incidents") as table:
+        table.add_column(sa.Column("severity_one", sa.Boolean(), nullable=False, server_default=sa.false()))
+    with op.batch_alter_table("incidents") as table:
+        table.alter_column("severity_one", server_default=None, existing_type=sa.Boolean(), existing_nullable=False)
 
 
 def _say_which_lane_refreshed() -> None:
@@ -39,6 +48,7 @@ def _say_which_lane_refreshed() -> None:
         sqlite_where=sa.text("reported_at IS NULL"),
         postgresql_where=sa.text("reported_at IS NULL"),
     )
+    op.create_index(op.f("ix_release_checks_valid_until"), "release_checks", ["valid_until"], unique=False)
     op.create_index(
         "ix_incidents_pending",
         "incidents",
