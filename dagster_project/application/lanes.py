@@ -12,6 +12,7 @@ from typing import Final
 from dagster_project.application.attempts import pauses
 from dagster_project.application.checks import check_candidates
 from dagster_project.application.refresh import RefreshReport, refresh_together
+from dagster_project.application.snapshots import goes_on
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError
 from dagster_project.store import incidents, lanes
@@ -159,10 +160,7 @@ def _begun_by_others(workspace: Workspace, batch: Sequence[IncidentRow]) -> tupl
         return tuple(
             incident
             for incident, one in sorted(latest.items())
-            if one.finished_at is None
-            and not one.is_history
-            and one.revision == revisions[incident]
-            and candidates_of_refresh(transaction, one)
+            if goes_on(one, revisions[incident], workspace.clock.now()) and candidates_of_refresh(transaction, one)
         )
 
 

@@ -156,7 +156,7 @@ def _commit(
 
 def _report(refresh: RefreshRow, gathered: Gathered, checked: Sequence[CheckedCandidate]) -> RefreshReport:
     mine = (one for one in checked if one.row.incident == refresh.incident)
-    return RefreshReport(snapshot_taken(refresh, gathered), tuple(mine))
+    return RefreshReport(snapshot_taken(refresh, gathered.snapshot), tuple(mine))
 
 
 def known_incidents(workspace: Workspace) -> tuple[str, ...]:

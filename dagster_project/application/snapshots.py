@@ -6,15 +6,20 @@ is `pinned`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from dagster_project.application.gathering import Gathered, gather
-from dagster_project.application.pinned import require_incident
+from dagster_project.application.pinned import read_snapshot, require_incident
 from dagster_project.application.workspace import Workspace
+from dagster_project.packaging.snapshot import Snapshot
 from dagster_project.store import records
 from dagster_project.store.candidates import NewSnapshot, add_snapshots
-from dagster_project.store.refreshes import Lane, NewRefresh, RefreshRow, add_refreshes
+from dagster_project.store.lanes import count_attempts
+from dagster_project.store.refreshes import Lane, NewRefresh, RefreshRow, add_refreshes, latest_refreshes
 from dagster_project.store.transaction import Transaction
+
+LONGEST_UNFINISHED: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,40 @@ def take_snapshot(
     with workspace.store.begin() as transaction:
         gathered = gather(workspace, transaction, [incident], at)
         (refresh,) = start_refreshes(workspace, transaction, gathered, lane=lane, is_history=at is not None)
-    return snapshot_taken(refresh, gathered[0])
+    return snapshot_taken(refresh, gathered[0].snapshot)
+
+
+def continue_or_take_snapshot(workspace: Workspace, incident: str, revision: int) -> SnapshotTaken:
+    """Start the refresh that a single run was asked to make, unless it is there.
+
+    Where another lane has observed `revision`, or a run that died began to render it, that refresh goes on: its
+    candidates are rendered and checked once, however often a run is launched for them.
+
+    Args:
+        workspace: The deployment.
+        incident: A registered incident.
+        revision: The revision that the run was asked to observe.
+    """
+    with workspace.store.begin() as transaction:
+        row = require_incident(transaction, incident)
+        latest = latest_refreshes(transaction, [incident]).get(incident)
+        observed = latest is not None and latest.finished_at is not None and row.observed_revision >= revision
+        if latest is not None and (observed or goes_on(latest, row.revision, workspace.clock.now())):
+            snapshot = read_snapshot(transaction, incident, latest.snapshot_digest)
+            return snapshot_taken(latest, snapshot)
+        count_attempts(transaction, {incident: row.revision}, at=workspace.clock.now())
+        gathered = gather(workspace, transaction, [incident])
+        (refresh,) = start_refreshes(workspace, transaction, gathered, lane=Lane.SINGLE, is_history=False)
+    return snapshot_taken(refresh, gathered[0].snapshot)
+
+
+def goes_on(begun: RefreshRow, revision: int, now: datetime) -> bool:
+    """Tell whether a refresh that somebody began and did not finish is to be finished instead of begun again.
+
+    Only one of this very revision, and only for ten minutes: later it would speak of too old an instant.
+    """
+    young = now - begun.started_at < LONGEST_UNFINISHED
+    return begun.finished_at is None and not begun.is_history and begun.revision == revision and young
 
 
 def start_refreshes(
@@ -85,12 +123,12 @@ def start_refreshes(
     return add_refreshes(transaction, news)
 
 
-def snapshot_taken(refresh: RefreshRow, gathered: Gathered) -> SnapshotTaken:
+def snapshot_taken(refresh: RefreshRow, snapshot: Snapshot) -> SnapshotTaken:
     """Count what a refresh pinned."""
     return SnapshotTaken(
         refresh=refresh,
-        records=len(gathered.snapshot.heads),
-        conflicts=len(gathered.snapshot.conflicts),
-        rejected=len(gathered.snapshot.rejected),
-        lagging=len(gathered.snapshot.lagging_sources),
+        records=len(snapshot.heads),
+        conflicts=len(snapshot.conflicts),
+        rejected=len(snapshot.rejected),
+        lagging=len(snapshot.lagging_sources),
     )

@@ -20,7 +20,6 @@ from dagster_project.store.transaction import Transaction
 # A pending change that waits longer than this is overdue: the daemon, the lane or the incident needs a person.
 OVERDUE_AFTER: Final = timedelta(minutes=5)
 MOST_NAMED: Final = 20
-_STALE_PER_SWEEP: Final = 500
 _SWEEP: Final = "stale_candidates_until"
 
 
@@ -69,8 +68,8 @@ def standing(workspace: Workspace) -> Standing:
 
 def _stale(transaction: Transaction, now: datetime) -> list[StaleCandidate]:
     """Return what is marked, and what has gone stale since the last sweep."""
-    unswept = staleness.ended_between(transaction, after=_swept_until(transaction), until=now, limit=_STALE_PER_SWEEP)
-    return [*staleness.stale_now(transaction, limit=_STALE_PER_SWEEP * 100), *unswept]
+    unswept = staleness.ended_between(transaction, after=_swept_until(transaction), until=now)
+    return [*staleness.stale_now(transaction), *unswept]
 
 
 def _swept_until(transaction: Transaction) -> datetime:
@@ -86,12 +85,10 @@ def sweep_stale(workspace: Workspace) -> tuple[StaleCandidate, ...]:
     now = workspace.clock.now().replace(microsecond=0)
     with workspace.store.begin() as transaction:
         after = _swept_until(transaction)
-        found = staleness.ended_between(transaction, after=after, until=now, limit=_STALE_PER_SWEEP)
-        full = len(found) == _STALE_PER_SWEEP
-        until = found[-1].valid_until.replace(microsecond=0) if full else now
+        found = staleness.ended_between(transaction, after=after, until=now)
         staleness.mark_stale(transaction, found, now)
         append_entries(transaction, [_audit_entry(transaction, one, now) for one in found])
-        cursors.move_cursor(transaction, _SWEEP, expected=int(after.timestamp()), position=int(until.timestamp()))
+        cursors.move_cursor(transaction, _SWEEP, expected=int(after.timestamp()), position=int(now.timestamp()))
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ Belongs here: writing down the start of a refresh and its candidates, so that ea
 step before it made. What a refresh does is the application's business.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -79,8 +79,8 @@ def finish_refreshes(transaction: Transaction, refresh_ids: Sequence[int], at: d
 
 def unreported_refreshes(
     transaction: Transaction, *, finished_before: datetime, lanes: Collection[Lane], limit: int
-) -> list[tuple[RefreshRow, int, int]]:
-    """Return finished refreshes that the operators' UI does not know of, with how many failed and how many are held.
+) -> list[RefreshRow]:
+    """Return finished refreshes that the operators' UI does not know of.
 
     Those with a candidate that has no internal manifest come first, then those with one on hold, then the oldest. A
     refresh that a later one of its incident has overtaken is left out.
@@ -97,7 +97,7 @@ def unreported_refreshes(
     failed = sa.func.count(link.candidate_id) - sa.func.count(internal_manifests.c.candidate_id)
     held = sa.func.count(sa.case((candidates.c.outcome == "held", 1)))
     statement = (
-        sa.select(refreshes, failed.label("failed"), held.label("held"))
+        sa.select(refreshes)
         .join(newest, newest.c.newest == columns.refresh_id)
         .outerjoin(refresh_candidates, link.refresh_id == columns.refresh_id)
         .outerjoin(candidates, candidates.c.candidate_id == link.candidate_id)
@@ -111,8 +111,7 @@ def unreported_refreshes(
         .order_by(sa.case((failed > 0, 0), (held > 0, 1), else_=2), columns.refresh_id)
         .limit(limit)
     )
-    found = transaction.connection.execute(statement).mappings()
-    return [(_refresh({name.name: row[name.name] for name in columns}), row["failed"], row["held"]) for row in found]
+    return [_refresh(row) for row in transaction.connection.execute(statement).mappings()]
 
 
 def count_unreported(transaction: Transaction) -> int:
@@ -179,6 +178,6 @@ def candidates_of_refresh(transaction: Transaction, refresh: RefreshRow) -> list
     return sorted(found.values(), key=lambda one: one.bridge)
 
 
-def _refresh(row: RowMapping | Mapping[str, Any]) -> RefreshRow:
+def _refresh(row: RowMapping) -> RefreshRow:
     values: dict[str, Any] = {**row, "lane": Lane(row["lane"])}
     return RefreshRow(**values)

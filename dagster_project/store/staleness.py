@@ -24,7 +24,7 @@ class StaleCandidate:
     valid_until: datetime
 
 
-def ended_between(transaction: Transaction, *, after: datetime, until: datetime, limit: int) -> list[StaleCandidate]:
+def ended_between(transaction: Transaction, *, after: datetime, until: datetime) -> list[StaleCandidate]:
     """Return the newest candidates of their bridges whose passed check ended in a span of time, earliest end first.
 
     Candidates of an evaluation of history are left out: they speak of another time.
@@ -33,7 +33,6 @@ def ended_between(transaction: Transaction, *, after: datetime, until: datetime,
         transaction: Any transaction.
         after: Where the span begins, exclusive.
         until: Where it ends, inclusive.
-        limit: The most to return.
     """
     checks, one, newer = release_checks.c, candidates.c, candidates.alias("newer")
     overtaken = sa.exists().where(
@@ -53,7 +52,6 @@ def ended_between(transaction: Transaction, *, after: datetime, until: datetime,
             sa.not_(overtaken),
         )
         .order_by(checks.valid_until, one.candidate_id)
-        .limit(limit)
     )
     return [StaleCandidate(**row) for row in transaction.connection.execute(statement).mappings()]
 
@@ -63,7 +61,7 @@ def mark_stale(transaction: Transaction, found: list[StaleCandidate], at: dateti
     insert_missing(transaction, stale_candidates, [{**vars(one), "marked_at": at} for one in found])
 
 
-def stale_now(transaction: Transaction, *, limit: int) -> list[StaleCandidate]:
+def stale_now(transaction: Transaction) -> list[StaleCandidate]:
     """Return the marked candidates that are still the newest of their bridges, earliest end first."""
     newer = candidates.alias("newer")
     own = candidates.c
@@ -76,6 +74,5 @@ def stale_now(transaction: Transaction, *, limit: int) -> list[StaleCandidate]:
         .join(candidates, own.candidate_id == _STALE.candidate_id)
         .where(sa.not_(overtaken))
         .order_by(_STALE.valid_until, _STALE.candidate_id)
-        .limit(limit)
     )
     return [StaleCandidate(**row) for row in transaction.connection.execute(statement).mappings()]

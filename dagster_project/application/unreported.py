@@ -1,0 +1,73 @@
+"""Unreported: refreshes that went by other ways than a run of their own, for the operators' UI to catch up with.
+
+Belongs here: which come next, worst first, and what may be shown of each. How it is shown is for Dagster.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from dagster_project.application.checks import CheckedCandidate, read_stored_check
+from dagster_project.application.workspace import Workspace
+from dagster_project.store import gates
+from dagster_project.store.refreshes import (
+    Lane,
+    RefreshRow,
+    candidates_of_refresh,
+    mark_reported,
+    unreported_refreshes,
+)
+from dagster_project.store.transaction import Transaction
+
+# A run of its own reports a refresh itself; only where it died before it could, the catching up does.
+_TIME_FOR_A_RUN: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class FinishedRefresh:
+    """A finished refresh with its checked candidates, as stored."""
+
+    refresh: RefreshRow
+    checked: tuple[CheckedCandidate, ...]
+
+
+def refreshes_of_severity_one(workspace: Workspace, *, limit: int) -> tuple[RefreshRow, ...]:
+    """Return the refreshes of severity one whose run is still to follow, worst first."""
+    now = workspace.clock.now()
+    with workspace.store.read() as transaction:
+        return tuple(unreported_refreshes(transaction, finished_before=now, lanes=[Lane.SEVERITY_ONE], limit=limit))
+
+
+def next_to_report(workspace: Workspace, *, limit: int) -> tuple[FinishedRefresh, ...]:
+    """Return finished refreshes that the UI does not show yet: failed checks first, then holds, then the oldest."""
+    now = workspace.clock.now()
+    with workspace.store.read() as transaction:
+        at_once = unreported_refreshes(transaction, finished_before=now, lanes=[Lane.BULK, Lane.COMMAND], limit=limit)
+        left_behind = unreported_refreshes(
+            transaction, finished_before=now - _TIME_FOR_A_RUN, lanes=[Lane.SINGLE, Lane.SEVERITY_ONE], limit=limit
+        )
+        chosen = [*at_once, *left_behind][:limit]
+        return tuple(FinishedRefresh(one, _checked(transaction, one)) for one in chosen)
+
+
+def _checked(transaction: Transaction, refresh: RefreshRow) -> tuple[CheckedCandidate, ...]:
+    rows = candidates_of_refresh(transaction, refresh)
+    numbers = [row.candidate_id for row in rows]
+    checks = gates.latest_release_checks(transaction, numbers)
+    manifests = gates.find_manifests(transaction, numbers)
+    return tuple(
+        CheckedCandidate(
+            row,
+            read_stored_check(transaction, checks[row.candidate_id]),
+            manifests[row.candidate_id].manifest_digest if row.candidate_id in manifests else None,
+        )
+        for row in rows
+        if row.candidate_id in checks
+    )
+
+
+def set_reported(workspace: Workspace, refresh_ids: Collection[int]) -> None:
+    """Say that the UI shows these refreshes, and so all that they overtook."""
+    with workspace.store.begin() as transaction:
+        mark_reported(transaction, refresh_ids, workspace.clock.now())
