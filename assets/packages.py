@@ -9,8 +9,8 @@ import dagster as dg
 from dagster_project.application.candidates import render_candidates
 from dagster_project.application.checks import write_manifests
 from dagster_project.application.reporting import lineage_summary, shown_digest
-from dagster_project.application.snapshots import take_snapshot
-from dagster_project.partitions import incident_partitions
+from dagster_project.application.snapshots import Lane, continue_or_take_snapshot, take_snapshot
+from dagster_project.partitions import REVISION_TAG, incident_partitions
 from resources.workspace import WorkspaceResource
 
 GROUP = "packages"
@@ -30,7 +30,11 @@ def source_snapshot(
     context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.MaterializeResult[None]:
     """Pin what is known of the incident and start a refresh."""
-    taken = take_snapshot(channelsafe.workspace, context.partition_key)
+    revision = context.run.tags.get(REVISION_TAG)
+    if revision is None:
+        taken = take_snapshot(channelsafe.workspace, context.partition_key, lane=Lane.SINGLE)
+    else:
+        taken = continue_or_take_snapshot(channelsafe.workspace, context.partition_key, int(revision))
     digest = shown_digest(channelsafe.workspace, taken.refresh.snapshot_digest)
     return dg.MaterializeResult(
         metadata={

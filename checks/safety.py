@@ -13,6 +13,7 @@ from assets.packages import service_state_package
 from checks.results import proper_results
 from dagster_project.application.checks import check_candidates
 from dagster_project.application.reporting import RuleResult, release_rules, rule_results
+from dagster_project.application.unreported import set_run_reported
 from dagster_project.partitions import incident_partitions
 from resources.workspace import WorkspaceResource
 
@@ -47,7 +48,8 @@ def _partitioned_specs() -> list[dg.AssetCheckSpec]:
     ]
 
 
-def _as_check_result(result: RuleResult) -> dg.AssetCheckResult:
+def as_check_result(result: RuleResult) -> dg.AssetCheckResult:
+    """Return what operators see of one release rule over the candidates of one incident."""
     return dg.AssetCheckResult(
         check_name=result.rule,
         asset_key=service_state_package.key,
@@ -67,5 +69,6 @@ def release_check(
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge every candidate of the incident from its stored bytes."""
     checked = check_candidates(channelsafe.workspace, context.partition_key)
-    results = (_as_check_result(one) for one in rule_results(checked))
+    set_run_reported(channelsafe.workspace, context.partition_key)
+    results = (as_check_result(one) for one in rule_results(checked))
     yield from proper_results(results, names=tuple(release_rules()))

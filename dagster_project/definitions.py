@@ -11,8 +11,9 @@ import dagster as dg
 
 from assets.analytics import analytics_files
 from checks.safety import release_check
-from dagster_project.jobs import REFRESH_ASSETS, publish_analytics, refresh_incident
-from dagster_project.sensors import new_records, unpublished_results
+from checks.standing import no_incident_left_behind
+from dagster_project.jobs import REFRESH_ASSETS, publish_analytics, refresh_incident, refresh_pending_incidents
+from dagster_project.sensors import finished_refreshes, new_records, stale_candidates, unpublished_results
 from dagster_project.settings import Settings, read_settings
 from resources.workspace import WorkspaceResource
 
@@ -21,9 +22,9 @@ def build_definitions(settings: Settings, resources: Mapping[str, object] | None
     """Return the definitions of one deployment; `resources` replace the default ones by name."""
     return dg.Definitions(
         assets=[*REFRESH_ASSETS, analytics_files],
-        asset_checks=[release_check],
-        jobs=[refresh_incident, publish_analytics],
-        sensors=[new_records, unpublished_results],
+        asset_checks=[release_check, no_incident_left_behind],
+        jobs=[refresh_incident, refresh_pending_incidents, publish_analytics],
+        sensors=[new_records, finished_refreshes, stale_candidates, unpublished_results],
         resources={"channelsafe": WorkspaceResource(settings), **(resources or {})},
         executor=dg.in_process_executor,
     )

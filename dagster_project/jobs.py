@@ -1,21 +1,28 @@
-"""Jobs: the refresh of one incident, and the publication for analysts.
+"""Jobs: the refresh of one incident, the bulk lane, and the publication for analysts.
 
-Belongs here: which assets run together, and running the refresh in this process for callers that have a workspace
-open already. In-process executor: a step process per asset would cost four times the time.
+Belongs here: which assets run together, the one run that works the bulk lane, and running the refresh in this process
+for callers that have a workspace open already. In-process executor: a step process per asset would cost four times
+the time.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Final
 
 import dagster as dg
 
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
 from checks.safety import release_check
+from dagster_project.application.lanes import BulkTally, work_bulk_lane
 from dagster_project.application.workspace import Workspace
 from dagster_project.partitions import INCIDENTS
-from resources.workspace import OpenedWorkspace
+from resources.workspace import OpenedWorkspace, WorkspaceResource
 
+BULK_JOB: Final = "refresh_pending_incidents"
+LONGEST_BULK_RUN: Final = timedelta(minutes=10)
+_BATCHES_PER_LINE: Final = 50
 REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, package_lineage)
 
 refresh_incident = dg.define_asset_job(
@@ -23,6 +30,38 @@ refresh_incident = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
     description="Refresh one incident: snapshot, candidates, release check, internal manifests, lineage.",
 )
+
+
+@dg.op(description="Refreshes pending incidents batch by batch, each gated by its stored release check.")
+def work_through_pending_incidents(
+    context: dg.OpExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> None:
+    """Work the bulk lane until nothing is due. Each batch is committed, so that a run that dies loses nothing."""
+
+    def report(tally: BulkTally) -> None:
+        if tally.batches % _BATCHES_PER_LINE == 0:
+            context.log.info("%d incidents refreshed, %d failed their check", tally.refreshed, tally.failed_check)
+
+    tally = work_bulk_lane(channelsafe.workspace, at_most=LONGEST_BULK_RUN, on_batch=report)
+    context.add_output_metadata(asdict(tally))
+    if tally.not_refreshed:
+        raise dg.Failure(
+            f"{tally.not_refreshed} incidents could not be refreshed and will be tried again; "
+            "`channelsafe health` names them",
+            metadata=asdict(tally),
+            allow_retries=False,
+        )
+
+
+@dg.job(
+    name=BULK_JOB,
+    description="The bulk lane: many pending incidents in one run. The UI is told afterwards, worst first.",
+    executor_def=dg.in_process_executor,
+)
+def refresh_pending_incidents() -> None:
+    """One op: batches are committed by the application, not by Dagster."""
+    work_through_pending_incidents()
+
 
 publish_analytics = dg.define_asset_job(
     "publish_analytics",

@@ -1,23 +1,28 @@
-"""Sensors: new records become run requests, and new results reach the analysts' files.
+"""Sensors: what is pending becomes runs, and what happened without one reaches the operators and the analysts.
 
-Belongs here: two bounded ticks. What is pending or unpublished is the store's to say, and what was tried already is
-Dagster's; the ticks only ask and pass on.
+Belongs here: bounded ticks. What is pending, unreported, stale or unpublished is the store's to say, and what was
+launched already is Dagster's; the ticks only ask and pass on.
 """
 
+import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
+from assets.reports import events_of_refresh, events_of_stale, standing_event
 from dagster_project.application.attempts import Attempts, next_attempt_at
-from dagster_project.application.landing import admit_landing
-from dagster_project.application.reporting import PendingChange, log_position, pending_changes, unpublished_position
+from dagster_project.application.lanes import PendingChange, bulk_lane_is_worked, due_changes, share_out
+from dagster_project.application.receiving import receive_landing
+from dagster_project.application.reporting import log_position, unpublished_position
+from dagster_project.application.standing import standing, sweep_stale
+from dagster_project.application.unreported import next_to_report, refreshes_of_severity_one, set_reported
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError
-from dagster_project.jobs import publish_analytics, refresh_incident
-from dagster_project.partitions import INCIDENTS, incident_partitions
+from dagster_project.jobs import BULK_JOB, publish_analytics, refresh_incident, refresh_pending_incidents
+from dagster_project.partitions import INCIDENTS, REVISION_TAG, incident_partitions
 from resources.workspace import WorkspaceResource
 
 # Dagster gives a tick one minute. Files are taken one by one, and what is left by then waits for the next tick.
@@ -25,41 +30,94 @@ SECONDS_FOR_LANDING: Final = 20.0
 INCIDENTS_PER_TICK: Final = 100
 SECONDS_BETWEEN_TICKS: Final = 5
 SECONDS_BETWEEN_PUBLICATIONS: Final = 60
+SECONDS_BETWEEN_REPORTS: Final = 10
+SECONDS_BETWEEN_SWEEPS: Final = 60
+# About 14 events each, at some 20 ms an event: a tick leaves the daemon time for the others.
+REFRESHES_PER_REPORT: Final = 10
+SEVERITY_ONE_PER_TICK: Final = 5
+# A bulk run takes the lane within this time from its start; one that has not died on the way.
+TIME_TO_TAKE_THE_LANE: Final = timedelta(seconds=60)
 PARTITION_TAG: Final = "dagster/partition"
 PRIORITY_TAG: Final = "dagster/priority"
-REVISION_TAG: Final = "channelsafe/revision"
+_NOT_STARTED: Final = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 
 
 @dg.sensor(
-    job=refresh_incident,
+    jobs=[refresh_incident, refresh_pending_incidents],
     minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Picks up the landing folder and asks for one run per incident with a pending change.",
+    description="Picks up the landing folder. Up to five pending incidents get runs of their own, more go to the bulk "
+    "lane; of severity one the refresh is done already, and its run follows.",
 )
 def new_records(
     context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Admit what was dropped, then ask for a refresh of every incident whose records moved."""
+    """Admit what was dropped, then ask for the runs that pending changes need."""
     try:
-        unread = _admit_dropped_files(channelsafe.workspace)
-        pending = pending_changes(channelsafe.workspace, limit=INCIDENTS_PER_TICK)
-        position = log_position(channelsafe.workspace)
+        workspace = channelsafe.workspace
+        unread = _admit_dropped_files(workspace)
+        pending = due_changes(workspace, limit=INCIDENTS_PER_TICK)
+        shares = share_out(pending, bulk_lane_is_worked=bulk_lane_is_worked(workspace))
+        followed = list(_runs_that_follow(workspace))
+        position = log_position(workspace)
     except ChannelsafeError as error:
         # A source that cannot be read is not an empty source: nothing is concluded from it.
         return dg.SkipReason(f"nothing could be read: {_reason(error)}")
     if unread is not None:
         context.log.error("the landing folder could not be read: %s", _reason(unread))
-    due = list(_due_requests(context.instance, channelsafe.workspace, pending))
+    due = [*followed, *_single_runs(context.instance, workspace, shares.single)]
+    if shares.bulk:
+        due.extend(_bulk_run(context.instance, workspace))
     if not due:
         return dg.SkipReason(_why_nothing_is_due(unread, pending))
-    names = [request.partition_key for request in due if request.partition_key is not None]
-    new = [name for name in names if not context.instance.has_dynamic_partition(INCIDENTS, name)]
     return dg.SensorResult(
         run_requests=due,
-        dynamic_partitions_requests=[incident_partitions.build_add_request(new)] if new else [],
+        dynamic_partitions_requests=_unknown_partitions(context.instance, [one.partition_key for one in due]),
         # For people: how far the log had come. The table of pending changes decides, so that none is passed over.
         cursor=str(position),
     )
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS_BETWEEN_REPORTS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Shows refreshes that went without a run of their own on their partitions: failed checks first, then "
+    "holds, then the rest.",
+)
+def finished_refreshes(
+    context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.SensorResult | dg.SkipReason:
+    """Report some refreshes; that they were reported is written down once the tick after this one sees the cursor."""
+    try:
+        workspace = channelsafe.workspace
+        set_reported(workspace, json.loads(context.cursor or "[]"))
+        finished = next_to_report(workspace, limit=REFRESHES_PER_REPORT)
+    except ChannelsafeError as error:
+        return dg.SkipReason(f"nothing could be read: {_reason(error)}")
+    return dg.SensorResult(
+        asset_events=[event for one in finished for event in events_of_refresh(workspace, one)],
+        dynamic_partitions_requests=_unknown_partitions(context.instance, [one.refresh.incident for one in finished]),
+        cursor=json.dumps([one.refresh.refresh_id for one in finished]),
+    )
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS_BETWEEN_SWEEPS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Marks candidates past their valid_until with no newer one as stale, and counts the incidents that "
+    "failed, wait, are overdue or stale.",
+)
+def stale_candidates(
+    channelsafe: dg.ResourceParam[WorkspaceResource],
+) -> dg.SensorResult | dg.SkipReason:
+    """Sweep and count; the standing check shows the result."""
+    try:
+        workspace = channelsafe.workspace
+        stale = sweep_stale(workspace)
+        now = standing(workspace)
+    except ChannelsafeError as error:
+        return dg.SkipReason(f"nothing could be read: {_reason(error)}")
+    return dg.SensorResult(asset_events=[*events_of_stale(stale), standing_event(now)])
 
 
 @dg.sensor(
@@ -87,17 +145,28 @@ def _admit_dropped_files(workspace: Workspace) -> ChannelsafeError | None:
     """
     until = time.monotonic() + SECONDS_FOR_LANDING
     try:
-        while admit_landing(workspace, limit=1).delivered and time.monotonic() < until:
+        while receive_landing(workspace, limit=1).admission.delivered and time.monotonic() < until:
             pass
     except ChannelsafeError as error:
         return error
     return None
 
 
-def _due_requests(
-    instance: dg.DagsterInstance, workspace: Workspace, pending: tuple[PendingChange, ...]
+def _runs_that_follow(workspace: Workspace) -> Iterator[dg.RunRequest]:
+    """Ask for the runs that show refreshes of severity one; they find the refresh done and make no other."""
+    for refresh in refreshes_of_severity_one(workspace, limit=SEVERITY_ONE_PER_TICK):
+        yield dg.RunRequest(
+            run_key=f"{refresh.incident}:{refresh.revision}:follows",
+            job_name=refresh_incident.name,
+            partition_key=refresh.incident,
+            tags={REVISION_TAG: str(refresh.revision), PRIORITY_TAG: "20"},
+        )
+
+
+def _single_runs(
+    instance: dg.DagsterInstance, workspace: Workspace, changes: tuple[PendingChange, ...]
 ) -> Iterator[dg.RunRequest]:
-    for change in pending:
+    for change in changes:
         tags = {PARTITION_TAG: change.incident, REVISION_TAG: str(change.revision)}
         newest = instance.get_run_records(dg.RunsFilter(tags=tags), limit=1)
         if not newest:
@@ -118,9 +187,31 @@ def _request(change: PendingChange, attempt: int) -> dg.RunRequest:
     priority = {PRIORITY_TAG: "10"} if change.urgent else {}
     return dg.RunRequest(
         run_key=f"{change.incident}:{change.revision}:{attempt}",
+        job_name=refresh_incident.name,
         partition_key=change.incident,
         tags={REVISION_TAG: str(change.revision), **priority},
     )
+
+
+def _bulk_run(instance: dg.DagsterInstance, workspace: Workspace) -> Iterator[dg.RunRequest]:
+    """Ask for a run that works the bulk lane, unless one is on its way to it.
+
+    A run that started long ago and does not hold the lane died, whatever Dagster still thinks of it.
+    """
+    of_this_job = dg.RunsFilter(job_name=BULK_JOB)
+    newest = instance.get_run_records(of_this_job, limit=1)
+    if newest and newest[0].dagster_run.status in _NOT_STARTED:
+        return
+    if newest and newest[0].dagster_run.status is dg.DagsterRunStatus.STARTED:
+        started = datetime.fromtimestamp(newest[0].start_time or 0, UTC)
+        if workspace.clock.now() - started < TIME_TO_TAKE_THE_LANE:
+            return
+    yield dg.RunRequest(run_key=f"bulk:{instance.get_runs_count(of_this_job)}", job_name=BULK_JOB)
+
+
+def _unknown_partitions(instance: dg.DagsterInstance, names: list[str | None]) -> list[dg.AddDynamicPartitionsRequest]:
+    unknown = sorted({name for name in names if name and not instance.has_dynamic_partition(INCIDENTS, name)})
+    return [incident_partitions.build_add_request(unknown)] if unknown else []
 
 
 def _why_nothing_is_due(unread: ChannelsafeError | None, pending: tuple[PendingChange, ...]) -> str:

@@ -46,7 +46,7 @@ class Reading:
             IntegrityViolation: a body behind a candidate is not what was stored.
         """
         for incident in incidents.all_incidents(self._transaction):
-            yield rows.IncidentRow(**vars(incident))
+            yield rows.IncidentRow(**{name: getattr(incident, name) for name in rows.IncidentRow.__struct_fields__})
             for row in candidates_of(self._transaction, incident.incident):
                 yield from self._candidate(row)
             yield from self._open_items(incident.incident)

@@ -15,7 +15,7 @@ from dagster_project.application.record_reading import read_records
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes, parse_strict
 from dagster_project.integrity.digests import digest_bytes
-from dagster_project.packaging.context import RenderingContext, bridges_of
+from dagster_project.packaging.context import BridgeFacts, RenderingContext, bridges_of
 from dagster_project.packaging.delta import Predecessor
 from dagster_project.packaging.snapshot import (
     RejectedInput,
@@ -45,10 +45,10 @@ class BridgeToRender:
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """One incident as it stood in one consistent state of the store.
+class Pinned:
+    """What was known of one incident in one consistent state of the store, pinned.
 
-    `log_sequence` is the newest record seen; `latest` are the ids of its newest candidates, by bridge.
+    `log_sequence` is the newest record seen; `known` are all versions of the records that concern the incident.
     """
 
     row: IncidentRow
@@ -57,21 +57,21 @@ class Gathered:
     snapshot_body: bytes
     log_sequence: int
     evaluation_instant: datetime
-    bridges: tuple[BridgeToRender, ...]
-    latest: Mapping[str, int]
+    known: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
-class _Read:
-    """What was read for all incidents together."""
+class Gathered:
+    """What was pinned of one incident, and its bridges; `latest` are the ids of its newest candidates, by bridge."""
 
-    rows: Mapping[str, list[RecordRow]]
-    records: Mapping[int, Record]
-    rejected: Mapping[str, list[RejectedInput]]
-    lagging: frozenset[str]
-    assigned: Mapping[tuple[str, str], str]
-    latest: Mapping[tuple[str, str], CandidateRow]
-    snapshots: Mapping[str, bytes]
+    pinned: Pinned
+    bridges: tuple[BridgeToRender, ...]
+    latest: Mapping[str, int]
+
+    @property
+    def incident(self) -> str:
+        """The incident's name."""
+        return self.pinned.row.incident
 
 
 def gather(
@@ -90,85 +90,97 @@ def gather(
         IntegrityViolation: something stored is not what was stored.
         Unavailable: no profile is in use.
     """
-    found = require_incidents(transaction, names)
-    subjects = incidents.subjects_of_each(transaction, names)
-    read = _read(transaction, names, sorted({one for each in subjects.values() for one in each}), at)
-    return [_gathered(workspace, transaction, found[name], subjects[name], read, at) for name in names]
+    latest: dict[str, dict[str, CandidateRow]] = {name: {} for name in names}
+    for (name, bridge), row in latest_candidates(transaction, names).items():
+        latest[name][bridge] = row
+    assigned = assigned_profiles(transaction, names)
+    digests = {row.snapshot_digest for rows in latest.values() for row in rows.values()}
+    bodies = load_snapshots(transaction, digests)
+    gathered = []
+    for pinned in pin(workspace, transaction, names, at):
+        before = latest[pinned.row.incident]
+        known = {reference_to(one): one for one in pinned.known}
+        earlier = {
+            digest: _earlier(transaction, pinned.row.incident, digest, bodies[digest], known)
+            for digest in {row.snapshot_digest for row in before.values()}
+        }
+        bridges = tuple(
+            _bridge(workspace, transaction, pinned, facts, before.get(facts.bridge), earlier, assigned)
+            for facts in bridges_of(pinned.snapshot)
+        )
+        gathered.append(Gathered(pinned, bridges, {bridge: row.candidate_id for bridge, row in before.items()}))
+    return gathered
 
 
-def _read(transaction: Transaction, names: Sequence[str], subjects: Sequence[str], at: datetime | None) -> _Read:
-    every = records.records_for_subjects(transaction, subjects, recorded_until=at)
-    by_subject: dict[str, list[RecordRow]] = {}
-    for row in every:
-        by_subject.setdefault(row.subject, []).append(row)
-    rejected: dict[str, list[RejectedInput]] = {}
-    for kept in intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=subjects):
-        rejected.setdefault(str(kept.subject), []).extend(_as_rejected(kept))
-    latest = latest_candidates(transaction, names)
-    return _Read(
-        rows=by_subject,
-        records=dict(zip((row.sequence for row in every), read_records(transaction, every), strict=True)),
-        rejected=rejected,
-        lagging=frozenset(row.source for row in intake.open_lagging(transaction)),
-        assigned=assigned_profiles(transaction, names),
-        latest=latest,
-        snapshots=load_snapshots(transaction, {row.snapshot_digest for row in latest.values()}),
-    )
-
-
-def _gathered(
+def _bridge(
     workspace: Workspace,
     transaction: Transaction,
-    incident: IncidentRow,
-    subjects: Iterable[str],
-    read: _Read,
-    at: datetime | None,
-) -> Gathered:
-    rows = [row for subject in subjects for row in read.rows.get(subject, ())]
-    known = [read.records[row.sequence] for row in rows]
-    snapshot = build_snapshot(
-        incident.incident,
-        known,
-        rejected=(one for subject in subjects for one in read.rejected.get(subject, ())),
-        lagging_sources=read.lagging & {row.source for row in rows},
+    pinned: Pinned,
+    facts: BridgeFacts,
+    before: CandidateRow | None,
+    earlier: Mapping[str, Snapshot],
+    assigned: Mapping[tuple[str, str], str],
+) -> BridgeToRender:
+    digest = profile_for(assigned, incident=pinned.row.incident, bridge=facts.bridge)
+    context = RenderingContext(
+        snapshot=pinned.snapshot,
+        tables=workspace.shelf.tables(transaction, digest),
+        bridge=facts,
+        evaluation_instant=pinned.evaluation_instant,
+        code_key=transaction.keys.opaque_codes,
     )
-    body = canonical_bytes(snapshot_document(snapshot))
-    # A source's clock may run ahead of ours by the admitted tolerance.
-    present = max((workspace.clock.now(), *(row.recorded_at for row in rows)))
-    latest = {row.bridge: row for (name, _bridge), row in read.latest.items() if name == incident.incident}
-    instant = at or present
-    by_reference = {reference_to(one): one for one in known}
-    earlier = {
-        digest: _earlier(transaction, incident.incident, digest, read.snapshots[digest], by_reference)
-        for digest in {row.snapshot_digest for row in latest.values()}
-    }
-    bridges = []
-    for facts in bridges_of(snapshot):
-        digest = profile_for(read.assigned, incident=incident.incident, bridge=facts.bridge)
-        context = RenderingContext(
-            snapshot=snapshot,
-            tables=workspace.shelf.tables(transaction, digest),
-            bridge=facts,
-            evaluation_instant=instant,
-            code_key=transaction.keys.opaque_codes,
+    if before is None:
+        return BridgeToRender(context, None, None)
+    predecessor = predecessor_from(workspace, transaction, before, earlier[before.snapshot_digest])
+    return BridgeToRender(context, before, predecessor)
+
+
+def pin(
+    workspace: Workspace, transaction: Transaction, names: Sequence[str], at: datetime | None = None
+) -> list[Pinned]:
+    """Return what is known of each incident, in the order of `names`; arguments and errors are those of `gather`."""
+    found = require_incidents(transaction, names)
+    subjects = incidents.subjects_of_each(transaction, names)
+    every = sorted({subject for each in subjects.values() for subject in each})
+    rows = records.records_for_subjects(transaction, every, recorded_until=at)
+    read = dict(zip((row.sequence for row in rows), read_records(transaction, rows), strict=True))
+    by_subject = _by_subject(rows)
+    rejected: dict[str, list[RejectedInput]] = {}
+    for kept in intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=every):
+        rejected.setdefault(str(kept.subject), []).extend(_as_rejected(kept))
+    lagging = {row.source for row in intake.open_lagging(transaction)}
+    now = workspace.clock.now()
+    pinned = []
+    for name in names:
+        own = [row for subject in subjects[name] for row in by_subject.get(subject, ())]
+        known = tuple(read[row.sequence] for row in own)
+        snapshot = build_snapshot(
+            name,
+            known,
+            rejected=(one for subject in subjects[name] for one in rejected.get(subject, ())),
+            lagging_sources=lagging & {row.source for row in own},
         )
-        before = latest.get(facts.bridge)
-        predecessor = (
-            None
-            if before is None
-            else predecessor_from(workspace, transaction, before, earlier[before.snapshot_digest])
+        body = canonical_bytes(snapshot_document(snapshot))
+        pinned.append(
+            Pinned(
+                row=found[name],
+                snapshot=snapshot,
+                snapshot_digest=digest_bytes(body),
+                snapshot_body=body,
+                log_sequence=max((row.sequence for row in own), default=0),
+                # A source's clock may run ahead of ours by the admitted tolerance.
+                evaluation_instant=at or max((now, *(row.recorded_at for row in own))),
+                known=known,
+            )
         )
-        bridges.append(BridgeToRender(context, before, predecessor))
-    return Gathered(
-        row=incident,
-        snapshot=snapshot,
-        snapshot_digest=digest_bytes(body),
-        snapshot_body=body,
-        log_sequence=max((row.sequence for row in rows), default=0),
-        evaluation_instant=instant,
-        bridges=tuple(bridges),
-        latest={bridge: row.candidate_id for bridge, row in latest.items()},
-    )
+    return pinned
+
+
+def _by_subject(rows: Iterable[RecordRow]) -> dict[str, list[RecordRow]]:
+    grouped: dict[str, list[RecordRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.subject, []).append(row)
+    return grouped
 
 
 def _earlier(

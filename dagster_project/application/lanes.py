@@ -61,6 +61,27 @@ def due_changes(workspace: Workspace, *, limit: int) -> tuple[PendingChange, ...
     return tuple(PendingChange(row.incident, row.revision, row.urgent) for row, _tried in due)
 
 
+@dataclass(frozen=True)
+class Shares:
+    """Which pending changes get a run of their own, and whether the bulk lane has to be worked for the rest."""
+
+    single: tuple[PendingChange, ...]
+    bulk: bool
+
+
+def share_out(due: Sequence[PendingChange], *, bulk_lane_is_worked: bool) -> Shares:
+    """Share pending changes out among the lanes: up to five get single runs, more go to the bulk lane.
+
+    Urgent ones always go alone, up to five of them. While the bulk lane is worked, it takes what else comes in.
+    """
+    urgent = tuple(change for change in due if change.urgent)[:MOST_SINGLE_RUNS]
+    if bulk_lane_is_worked:
+        return Shares(urgent, bulk=False)
+    if len(due) <= MOST_SINGLE_RUNS:
+        return Shares(tuple(due), bulk=False)
+    return Shares(urgent, bulk=True)
+
+
 def bulk_lane_is_worked(workspace: Workspace) -> bool:
     """Tell whether a worker holds the bulk lane."""
     with workspace.store.read() as transaction:

@@ -11,7 +11,7 @@ from typing import Final
 
 from dagster_project.application.candidates import Made, keep_candidates, view_digests
 from dagster_project.application.checks import CheckedCandidate, Judged, conclude_refreshes, keep_checks
-from dagster_project.application.gathering import BridgeToRender, Gathered, gather
+from dagster_project.application.gathering import BridgeToRender, Gathered, Pinned, gather
 from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, snapshot_taken, start_refreshes
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import Unavailable
@@ -92,7 +92,7 @@ def refresh_together(
         if lease is not None and not holds(transaction, lease, workspace.clock.now()):
             return []
         still = _not_overtaken(transaction, gathered)
-        kept = [(one, bridges) for one, bridges in rendered if one.row.incident in still]
+        kept = [(one, bridges) for one, bridges in rendered if one.incident in still]
         return _commit(workspace, transaction, kept, lane=lane, is_history=at is not None)
 
 
@@ -109,16 +109,16 @@ def _render(bridge: BridgeToRender) -> _Rendered:
 
 def _not_overtaken(transaction: Transaction, gathered: Sequence[Gathered]) -> frozenset[str]:
     """Compare and swap: name the incidents that nobody refreshed since they were read."""
-    names = [one.row.incident for one in gathered]
+    names = [one.incident for one in gathered]
     now = incidents.find_incidents(transaction, names)
     latest: dict[str, dict[str, int]] = {name: {} for name in names}
     for (incident, bridge), row in latest_candidates(transaction, names).items():
         latest[incident][bridge] = row.candidate_id
     return frozenset(
-        one.row.incident
+        one.incident
         for one in gathered
-        if now[one.row.incident].observed_revision == one.row.observed_revision
-        and latest[one.row.incident] == one.latest
+        if now[one.incident].observed_revision == one.pinned.row.observed_revision
+        and latest[one.incident] == one.latest
     )
 
 
@@ -130,8 +130,8 @@ def _commit(
     lane: Lane,
     is_history: bool,
 ) -> list[RefreshReport]:
-    gathered = [one for one, _bridges in kept]
-    started = start_refreshes(workspace, transaction, gathered, lane=lane, is_history=is_history)
+    pinned = [one.pinned for one, _bridges in kept]
+    started = start_refreshes(workspace, transaction, pinned, lane=lane, is_history=is_history)
     made = [(refresh, one) for refresh, (_gathered, bridges) in zip(started, kept, strict=True) for one in bridges]
     rows = keep_candidates(
         workspace,
@@ -151,12 +151,12 @@ def _commit(
     ]
     checked = keep_checks(workspace, transaction, judged)
     conclude_refreshes(workspace, transaction, started)
-    return [_report(refresh, one, checked) for refresh, one in zip(started, gathered, strict=True)]
+    return [_report(refresh, one, checked) for refresh, one in zip(started, pinned, strict=True)]
 
 
-def _report(refresh: RefreshRow, gathered: Gathered, checked: Sequence[CheckedCandidate]) -> RefreshReport:
+def _report(refresh: RefreshRow, pinned: Pinned, checked: Sequence[CheckedCandidate]) -> RefreshReport:
     mine = (one for one in checked if one.row.incident == refresh.incident)
-    return RefreshReport(snapshot_taken(refresh, gathered.snapshot), tuple(mine))
+    return RefreshReport(snapshot_taken(refresh, pinned.snapshot), tuple(mine))
 
 
 def known_incidents(workspace: Workspace) -> tuple[str, ...]:

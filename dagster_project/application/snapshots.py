@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from dagster_project.application.gathering import Gathered, gather
+from dagster_project.application.gathering import Pinned, pin
 from dagster_project.application.pinned import read_snapshot, require_incident
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.snapshot import Snapshot
@@ -18,6 +18,8 @@ from dagster_project.store.candidates import NewSnapshot, add_snapshots
 from dagster_project.store.lanes import count_attempts
 from dagster_project.store.refreshes import Lane, NewRefresh, RefreshRow, add_refreshes, latest_refreshes
 from dagster_project.store.transaction import Transaction
+
+__all__ = ["Lane", "SnapshotTaken", "continue_or_take_snapshot", "newest_recorded", "take_snapshot"]
 
 LONGEST_UNFINISHED: Final = timedelta(minutes=10)
 
@@ -52,9 +54,9 @@ def take_snapshot(
         lane: Which way the refresh goes.
     """
     with workspace.store.begin() as transaction:
-        gathered = gather(workspace, transaction, [incident], at)
-        (refresh,) = start_refreshes(workspace, transaction, gathered, lane=lane, is_history=at is not None)
-    return snapshot_taken(refresh, gathered[0].snapshot)
+        pinned = pin(workspace, transaction, [incident], at)
+        (refresh,) = start_refreshes(workspace, transaction, pinned, lane=lane, is_history=at is not None)
+    return snapshot_taken(refresh, pinned[0].snapshot)
 
 
 def continue_or_take_snapshot(workspace: Workspace, incident: str, revision: int) -> SnapshotTaken:
@@ -76,9 +78,9 @@ def continue_or_take_snapshot(workspace: Workspace, incident: str, revision: int
             snapshot = read_snapshot(transaction, incident, latest.snapshot_digest)
             return snapshot_taken(latest, snapshot)
         count_attempts(transaction, {incident: row.revision}, at=workspace.clock.now())
-        gathered = gather(workspace, transaction, [incident])
-        (refresh,) = start_refreshes(workspace, transaction, gathered, lane=Lane.SINGLE, is_history=False)
-    return snapshot_taken(refresh, gathered[0].snapshot)
+        pinned = pin(workspace, transaction, [incident])
+        (refresh,) = start_refreshes(workspace, transaction, pinned, lane=Lane.SINGLE, is_history=False)
+    return snapshot_taken(refresh, pinned[0].snapshot)
 
 
 def goes_on(begun: RefreshRow, revision: int, now: datetime) -> bool:
@@ -91,9 +93,9 @@ def goes_on(begun: RefreshRow, revision: int, now: datetime) -> bool:
 
 
 def start_refreshes(
-    workspace: Workspace, transaction: Transaction, gathered: Sequence[Gathered], *, lane: Lane, is_history: bool
+    workspace: Workspace, transaction: Transaction, pinned: Sequence[Pinned], *, lane: Lane, is_history: bool
 ) -> list[RefreshRow]:
-    """Write down the snapshots of a refresh of several incidents, and that it started, in the order of `gathered`."""
+    """Write down the snapshots of a refresh of several incidents, and that it started, in the order of `pinned`."""
     now = workspace.clock.now()
     add_snapshots(
         transaction,
@@ -105,7 +107,7 @@ def start_refreshes(
                 body=one.snapshot_body,
                 created_at=now,
             )
-            for one in gathered
+            for one in pinned
         ],
     )
     news = [
@@ -118,7 +120,7 @@ def start_refreshes(
             started_at=now,
             lane=lane,
         )
-        for one in gathered
+        for one in pinned
     ]
     return add_refreshes(transaction, news)
 

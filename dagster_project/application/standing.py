@@ -20,6 +20,8 @@ from dagster_project.store.transaction import Transaction
 # A pending change that waits longer than this is overdue: the daemon, the lane or the incident needs a person.
 OVERDUE_AFTER: Final = timedelta(minutes=5)
 MOST_NAMED: Final = 20
+__all__ = ["StaleCandidate", "Standing", "standing", "sweep_stale"]
+
 _SWEEP: Final = "stale_candidates_until"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from dagster_project.application.candidates import current_refresh
 from dagster_project.application.checks import CheckedCandidate, read_stored_check
 from dagster_project.application.workspace import Workspace
 from dagster_project.store import gates
@@ -71,3 +72,10 @@ def set_reported(workspace: Workspace, refresh_ids: Collection[int]) -> None:
     """Say that the UI shows these refreshes, and so all that they overtook."""
     with workspace.store.begin() as transaction:
         mark_reported(transaction, refresh_ids, workspace.clock.now())
+
+
+def set_run_reported(workspace: Workspace, incident: str) -> None:
+    """Say that a run of its own shows the latest refresh of an incident."""
+    with workspace.store.begin() as transaction:
+        refresh = current_refresh(transaction, incident)
+        mark_reported(transaction, [refresh.refresh_id], workspace.clock.now())

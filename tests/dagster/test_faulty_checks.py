@@ -74,7 +74,7 @@ def test_a_check_that_reports_wrongly_stops_the_run_before_the_manifest(
 def test_a_check_that_reports_something_else_stops_the_run_before_the_manifest(
     result: object, workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(safety, "_as_check_result", lambda _one: result)
+    monkeypatch.setattr(safety, "as_check_result", lambda _one: result)
     done = run_whole_job(workspace, instance)
     assert not done.result.success
     assert done.materialized() == {"source_snapshot", "service_state_package"}
@@ -83,10 +83,10 @@ def test_a_check_that_reports_something_else_stops_the_run_before_the_manifest(
 def test_a_failure_reported_as_a_warning_stops_the_run_before_the_manifest(
     workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proper = safety._as_check_result
+    proper = safety.as_check_result
     monkeypatch.setattr(
         safety,
-        "_as_check_result",
+        "as_check_result",
         lambda one: proper(one)._replace(passed=False, severity=dg.AssetCheckSeverity.WARN),
     )
     done = run_whole_job(workspace, instance)
@@ -97,11 +97,11 @@ def test_a_failure_reported_as_a_warning_stops_the_run_before_the_manifest(
 def test_without_the_wrapper_a_warning_would_have_let_the_run_go_on(
     workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proper = safety._as_check_result
+    proper = safety.as_check_result
     monkeypatch.setattr(safety, "proper_results", lambda results, *, names: [one for one in results if names])
     monkeypatch.setattr(
         safety,
-        "_as_check_result",
+        "as_check_result",
         lambda one: proper(one)._replace(passed=False, severity=dg.AssetCheckSeverity.WARN),
     )
     assert "release_manifest" in run_whole_job(workspace, instance).materialized()

@@ -1,0 +1,52 @@
+"""The standing check: whether any incident is left behind.
+
+Belongs here: showing what `application.standing` counted, by hand in the UI or as an event of the sensor. It blocks
+nothing: it is there so that silence is never taken for success.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import dagster as dg
+
+from assets.packages import service_state_package
+from dagster_project.application.standing import Standing, standing
+from resources.workspace import WorkspaceResource
+
+STANDING_CHECK: Final = "no_incident_left_behind"
+_WHAT_TO_DO: Final = (
+    "- **failed**: the newest package did not pass its release check; the check on the incident's partition names the "
+    "rule.\n- **overdue**: a change waits for more than five minutes; look at daemon, queue and bulk lane.\n"
+    "- **stale**: nothing new was said before the data's age limit; have the source confirm or correct it.\n\n"
+    "`channelsafe health` gives the same figures without Dagster."
+)
+
+
+def standing_metadata(found: Standing) -> Mapping[str, dg.MetadataValue]:
+    """Return what the check shows: counts, names of at most 20 incidents, and what to do."""
+    since = found.oldest_pending_since
+    return {
+        "failed": dg.MetadataValue.int(found.failed),
+        "waiting": dg.MetadataValue.int(found.waiting),
+        "overdue": dg.MetadataValue.int(found.overdue),
+        "stale": dg.MetadataValue.int(found.stale),
+        "not_shown_yet": dg.MetadataValue.int(found.unreported),
+        "oldest_pending_since": dg.MetadataValue.text("none" if since is None else since.isoformat()),
+        "worst": dg.MetadataValue.text(", ".join(found.worst) or "none"),
+        "what_to_do": dg.MetadataValue.md("nothing" if found.in_order else _WHAT_TO_DO),
+    }
+
+
+@dg.asset_check(
+    asset=service_state_package,
+    name=STANDING_CHECK,
+    blocking=False,
+    description="No incident's newest package failed its check or went stale, and no change waits for more than five "
+    "minutes. A sensor evaluates it every minute.",
+)
+def no_incident_left_behind(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.AssetCheckResult:
+    """Count the incidents that are not in order."""
+    found = standing(channelsafe.workspace)
+    return dg.AssetCheckResult(
+        passed=found.in_order, severity=dg.AssetCheckSeverity.WARN, metadata=standing_metadata(found)
+    )
