@@ -11,6 +11,7 @@ from typing import Final
 HOME_VARIABLE: Final = "CHANNELSAFE_HOME"
 KEYS_VARIABLE: Final = "CHANNELSAFE_KEYS"
 DATABASE_VARIABLE: Final = "CHANNELSAFE_DATABASE_URL"
+DAGSTER_DATABASE_VARIABLE: Final = "CHANNELSAFE_DAGSTER_DATABASE_URL"
 BLOBS_VARIABLE: Final = "CHANNELSAFE_BLOBS_URL"
 DEFAULT_HOME: Final = ".channelsafe"
 DEFAULT_KEYS: Final = ".channelsafe-keys"
@@ -21,13 +22,15 @@ class Settings:
     """Where one deployment keeps its state.
 
     `home` holds everything but keys; `keys` is the folder of key files, outside `home`, so that a backup of
-    `home` carries no key. `database_url` and `blobs_url` are None for the embedded defaults inside `home`.
+    `home` carries no key. `database_url`, `blobs_url` and `dagster_database_url` are None for
+    the embedded defaults inside `home`.
     """
 
     home: Path
     keys: Path
     database_url: str | None = None
     blobs_url: str | None = None
+    dagster_database_url: str | None = None
 
     @property
     def landing(self) -> Path:
@@ -59,4 +62,5 @@ def read_settings(environment: Mapping[str, str], *, base: Path) -> Settings:
         keys=(base / keys).resolve(),
         database_url=environment.get(DATABASE_VARIABLE) or None,
         blobs_url=environment.get(BLOBS_VARIABLE) or None,
+        dagster_database_url=environment.get(DAGSTER_DATABASE_VARIABLE) or None,
     )

@@ -1,28 +1,75 @@
 """`channelsafe dev`: the Dagster UI and daemon on this machine.
 
-Belongs here: seeding the embedded Dagster instance and starting Dagster's own programs.
+Belongs here: seeding the home of the Dagster instance, for either storage, and starting Dagster's own programs.
 """
 
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
-from dagster_project.errors import Unavailable
-from dagster_project.settings import HOME_VARIABLE, KEYS_VARIABLE, Settings
+from dagster_project.errors import Unavailable, UsageError
+from dagster_project.settings import (
+    BLOBS_VARIABLE,
+    DAGSTER_DATABASE_VARIABLE,
+    DATABASE_VARIABLE,
+    HOME_VARIABLE,
+    KEYS_VARIABLE,
+    Settings,
+)
 
-SEED = Path(__file__).resolve().parents[2] / "deploy" / "dagster.sqlite.yaml"
+_SEEDS: Final = Path(__file__).resolve().parents[2] / "deploy"
 
 
 def seed_dagster_home(settings: Settings) -> Path:
-    """Make the folder of the embedded Dagster instance with its `dagster.yaml`, unless it is there."""
+    """Make the folder of the Dagster instance with its `dagster.yaml`, unless it is there.
+
+    Raises:
+        UsageError: it is there, for the other kind of storage.
+    """
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     target = settings.dagster_home / "dagster.yaml"
     if not target.exists():
-        target.write_bytes(SEED.read_bytes())
+        storage = "sqlite" if settings.dagster_database_url is None else "postgresql"
+        target.write_bytes((_SEEDS / f"dagster.{storage}.yaml").read_bytes())
+    _require_same_storage(settings, target)
     return settings.dagster_home
+
+
+def _require_same_storage(settings: Settings, target: Path) -> None:
+    """Refuse to go on where runs would be looked for in one storage and lie in another."""
+    if (DAGSTER_DATABASE_VARIABLE in target.read_text()) == (settings.dagster_database_url is not None):
+        return
+    does, variable = ("does not name", "is set") if settings.dagster_database_url else ("names", "is not set")
+    raise UsageError(
+        "dagster_storage_differs",
+        what=f"{DAGSTER_DATABASE_VARIABLE} {variable}, but the configuration of the Dagster instance {does} it",
+        where=str(target),
+        what_to_do="Set the variable as it was when the file was made, or move the file away: a new one is made, and "
+        "runs reported to the old storage stay there.",
+    )
+
+
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """Return what Dagster's programs need in their environment to work in this deployment."""
+    wanted = {
+        "DAGSTER_HOME": str(seed_dagster_home(settings)),
+        HOME_VARIABLE: str(settings.home),
+        KEYS_VARIABLE: str(settings.keys),
+        DATABASE_VARIABLE: settings.database_url,
+        BLOBS_VARIABLE: settings.blobs_url,
+        DAGSTER_DATABASE_VARIABLE: _naming_its_driver(settings.dagster_database_url),
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _naming_its_driver(url: str | None) -> str | None:
+    """Name psycopg2: SQLAlchemy 2.1 picks psycopg 3 where it is installed, and that breaks Dagster's notifications."""
+    scheme, separator, rest = (url or "").partition("://")
+    return f"postgresql+psycopg2://{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 
 
 @click.command()
@@ -41,11 +88,7 @@ def dev(settings: Settings, port: int) -> None:
             where=str(program),
             what_to_do="Run `make install`.",
         )
-    environment = os.environ | {
-        "DAGSTER_HOME": str(seed_dagster_home(settings)),
-        HOME_VARIABLE: str(settings.home),
-        KEYS_VARIABLE: str(settings.keys),
-    }
+    environment = os.environ | dagster_environment(settings)
     click.echo(f"landing folder: {settings.landing}")
     click.echo(f"Dagster UI:     http://127.0.0.1:{port}")
     arguments = [str(program), "dev", "--module-name", "dagster_project.definitions", "--port", str(port)]
