@@ -17,7 +17,8 @@ STANDING_CHECK: Final = "no_incident_left_behind"
 _WHAT_TO_DO: Final = (
     "- **failed**: the newest package did not pass its release check; the check on the incident's partition names the "
     "rule.\n- **overdue**: a change waits for more than five minutes; look at daemon, queue and bulk lane.\n"
-    "- **stale**: nothing new was said before the data's age limit; have the source confirm or correct it.\n\n"
+    "- **stale**: nothing new was said before the data's age limit; have the source confirm or correct it.\n"
+    "- **files left**: nobody picks up the landing folder; look at the daemon or `channelsafe receive`.\n\n"
     "`channelsafe health` gives the same figures without Dagster."
 )
 
@@ -30,6 +31,7 @@ def standing_metadata(found: Standing) -> Mapping[str, dg.MetadataValue]:
         "waiting": dg.MetadataValue.int(found.waiting),
         "overdue": dg.MetadataValue.int(found.overdue),
         "stale": dg.MetadataValue.int(found.stale),
+        "files_left_in_the_landing_folder": dg.MetadataValue.int(found.undelivered),
         "not_shown_yet": dg.MetadataValue.int(found.unreported),
         "oldest_pending_since": dg.MetadataValue.text("none" if since is None else since.isoformat()),
         "worst": dg.MetadataValue.text(", ".join(found.worst) or "none"),

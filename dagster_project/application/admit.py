@@ -12,9 +12,11 @@ from typing import Final
 
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.subjects import incidents_touched_by, register_incident
+from dagster_project.application.urgency import remember_severity
 from dagster_project.application.workspace import Workspace
 from dagster_project.sources.admission import Rejection, admit_bytes, record_bytes
 from dagster_project.sources.record import Record
+from dagster_project.sources.severity import INCIDENT_TYPE
 from dagster_project.sources.source_fields import body_classification
 from dagster_project.store import incidents, intake, records
 from dagster_project.store.intake import NewRejection, RejectedState
@@ -95,13 +97,15 @@ class _Batch:
     """One transaction's worth of units; what could be looked up per unit is looked up once.
 
     `kept_aside` are the rejected inputs that wait, by (source, type, recordid) and number; `lagging` are the sources
-    that lag. Both move as units are admitted.
+    that lag; `restated` are incidents that a record of their own said something new about. All move as units are
+    admitted.
     """
 
     transaction: Transaction
     received_at: datetime
     lagging: set[str]
     kept_aside: dict[_Origin, dict[int, NewRejection]] = field(default_factory=dict)
+    restated: set[str] = field(default_factory=set)
 
     def keep_in_mind(self, number: int, rejection: NewRejection) -> None:
         """Remember a rejected input that waits for a better delivery."""
@@ -119,6 +123,7 @@ def _admit_batch(workspace: Workspace, units: list[DeliveredUnit]) -> AdmissionR
         for row in intake.rejected_inputs_in(transaction, RejectedState.OPEN):
             batch.keep_in_mind(row.rejected_input_id, row)
         report = merge_reports([_admit_unit(workspace, batch, unit) for unit in units])
+        remember_severity(transaction, sorted(batch.restated))
         incidents.raise_revision(transaction, report.incidents, at=batch.received_at)
     return report
 
@@ -150,6 +155,8 @@ def _admit_unit(workspace: Workspace, batch: _Batch, unit: DeliveredUnit) -> Adm
         register_incident(transaction, result, batch.received_at)
         touched |= incidents_touched_by(transaction, result)
         _hear(batch, result.source)
+        if result.type == INCIDENT_TYPE:
+            batch.restated.add(result.subject)
     return AdmissionReport({insertion.outcome.value: 1}, (), tuple(sorted(touched)))
 
 

@@ -73,11 +73,11 @@ def continue_or_take_snapshot(workspace: Workspace, incident: str, revision: int
     with workspace.store.begin() as transaction:
         row = require_incident(transaction, incident)
         latest = latest_refreshes(transaction, [incident]).get(incident)
-        observed = latest is not None and latest.finished_at is not None and row.observed_revision >= revision
-        if latest is not None and (observed or goes_on(latest, row.revision, workspace.clock.now())):
-            snapshot = read_snapshot(transaction, incident, latest.snapshot_digest)
-            return snapshot_taken(latest, snapshot)
+        if latest is not None and latest.finished_at is not None and row.observed_revision >= revision:
+            return snapshot_taken(latest, read_snapshot(transaction, incident, latest.snapshot_digest))
         count_attempts(transaction, {incident: row.revision}, at=workspace.clock.now())
+        if latest is not None and goes_on(latest, row.revision, workspace.clock.now()):
+            return snapshot_taken(latest, read_snapshot(transaction, incident, latest.snapshot_digest))
         pinned = pin(workspace, transaction, [incident])
         (refresh,) = start_refreshes(workspace, transaction, pinned, lane=Lane.SINGLE, is_history=False)
     return snapshot_taken(refresh, pinned[0].snapshot)

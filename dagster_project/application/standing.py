@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dagster_project.application.workspace import Workspace
+from dagster_project.connections.landing import waiting_files
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.store import cursors, staleness
 from dagster_project.store.audit import NewAuditEntry, append_entries
@@ -31,7 +32,8 @@ class Standing:
 
     `failed` have a newest candidate that did not pass its release check; `waiting` have a pending change, `overdue`
     one for longer than five minutes; `stale` have a newest candidate past its `valid_until`; `unreported` are finished
-    refreshes that the operators' UI does not show yet.
+    refreshes that the operators' UI does not show yet; `undelivered` are files that nobody took out of the landing
+    folder for five minutes.
     """
 
     failed: int
@@ -39,13 +41,14 @@ class Standing:
     overdue: int
     stale: int
     unreported: int
+    undelivered: int
     oldest_pending_since: datetime | None
     worst: tuple[str, ...]
 
     @property
     def in_order(self) -> bool:
-        """Whether nothing failed, nothing is overdue and nothing is stale. Waiting is no fault."""
-        return not (self.failed or self.overdue or self.stale)
+        """Whether nothing failed, is overdue, stale or left in the landing folder. Waiting is no fault."""
+        return not (self.failed or self.overdue or self.stale or self.undelivered)
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -63,6 +66,7 @@ def standing(workspace: Workspace) -> Standing:
         overdue=len(pending.overdue),
         stale=len(stale),
         unreported=unreported,
+        undelivered=waiting_files(workspace.settings.landing, dropped_before=now - OVERDUE_AFTER),
         oldest_pending_since=pending.oldest,
         worst=tuple(worst)[:MOST_NAMED],
     )

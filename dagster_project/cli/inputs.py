@@ -13,7 +13,7 @@ from dagster_project.application.admit import AdmissionReport
 from dagster_project.application.facts import parse_data, record_fact
 from dagster_project.application.google_cloud import feed_units, ingest_google_cloud
 from dagster_project.application.intake_status import intake_status
-from dagster_project.application.landing import admit_landing
+from dagster_project.application.receiving import receive_landing
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.clock import parse_instant
@@ -59,7 +59,10 @@ def landing(settings: Settings, files: tuple[Path, ...], *, as_json: bool) -> in
                 what_to_do="Name a readable NDJSON file.",
             ) from error
         _drop(settings.landing, file.stem, body)
-    code = _finish(admit_landing(workspace, limit=MOST_FILES), as_json=as_json)
+    received = receive_landing(workspace, limit=MOST_FILES)
+    code = _finish(received.admission, as_json=as_json)
+    if received.refreshed and not as_json:
+        click.echo(f"{len(received.refreshed)} incidents of severity one were refreshed at once")
     unreadable = intake_status(workspace).unreadable_files
     for one in unreadable:
         click.echo(f"  unreadable, kept aside: {one.name}: {one.reason_code}", err=True)

@@ -18,6 +18,7 @@ from dagster_project.cli.output import run
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
 from dagster_project.cli.refreshing import refresh, replay
+from dagster_project.cli.standing import health, receive
 from dagster_project.settings import read_settings
 
 EXIT_CODES = """\b
@@ -39,7 +40,10 @@ def channelsafe(context: click.Context) -> None:
     context.obj = read_settings(os.environ, base=Path.cwd())
 
 
-for _command in (demo, dev, ingest, record, refresh, replay, show, history, explain, verify, status, profile, keys):
+_COMMANDS = (
+    demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
+)  # fmt: skip
+for _command in _COMMANDS:
     channelsafe.add_command(_command)
 
 

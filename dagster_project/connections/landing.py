@@ -15,6 +15,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,27 @@ def pick_up(folder: Path) -> list[PickedUpFile]:
         return sorted((file for file in taken if file is not None), key=lambda one: (one.name, one.digest))
     except OSError as error:
         raise _unavailable(folder, error) from error
+
+
+def waiting_files(folder: Path, *, dropped_before: datetime) -> int:
+    """Count the files that were dropped before an instant and that nobody has picked up yet.
+
+    Raises:
+        Unavailable: the folder may not be read.
+    """
+    if not folder.is_dir():
+        return 0
+    try:
+        dropped = [
+            path.lstat().st_mtime
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and not path.name.endswith(UNFINISHED_SUFFIXES)
+        ]
+    except FileNotFoundError:
+        return waiting_files(folder, dropped_before=dropped_before)  # one was picked up while we looked
+    except OSError as error:
+        raise _unavailable(folder, error) from error
+    return sum(1 for instant in dropped if instant < dropped_before.timestamp())
 
 
 def _take(folder: Path, path: Path) -> None:

@@ -44,7 +44,8 @@ def _tick(instance: dg.DagsterInstance, resource: WorkspaceResource) -> dg.Senso
 def _drop(workspace: Workspace, step: int) -> None:
     chosen = load_scenario().steps[step - 1]
     workspace.settings.landing.mkdir(parents=True, exist_ok=True)
-    (workspace.settings.landing / chosen.file).write_bytes(chosen.body)
+    # Not of severity one, which would be refreshed at once.
+    (workspace.settings.landing / chosen.file).write_bytes(chosen.body.replace(b"SEV1", b"SEV2"))
 
 
 def _assign_profiles_of(workspace: Workspace, step: int) -> None:
