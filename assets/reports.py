@@ -63,7 +63,7 @@ def _evaluation(
         passed=passed,
         metadata=metadata,
         severity=dg.AssetCheckSeverity.ERROR,
-        blocking=True,
+        blocking=False,  # nothing comes after it in this run; a blocking one would end the run here
         partition=incident,
     )
 

@@ -12,7 +12,13 @@ import dagster as dg
 from assets.analytics import analytics_files
 from checks.safety import release_check
 from checks.standing import no_incident_left_behind
-from dagster_project.jobs import REFRESH_ASSETS, publish_analytics, refresh_incident, refresh_pending_incidents
+from dagster_project.jobs import (
+    REFRESH_ASSETS,
+    publish_analytics,
+    refresh_incident,
+    refresh_pending_incidents,
+    report_refreshes,
+)
 from dagster_project.sensors import finished_refreshes, new_records, stale_candidates, unpublished_results
 from dagster_project.settings import Settings, read_settings
 from resources.workspace import WorkspaceResource
@@ -23,7 +29,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, object] | None
     return dg.Definitions(
         assets=[*REFRESH_ASSETS, analytics_files],
         asset_checks=[release_check, no_incident_left_behind],
-        jobs=[refresh_incident, refresh_pending_incidents, publish_analytics],
+        jobs=[refresh_incident, refresh_pending_incidents, report_refreshes, publish_analytics],
         sensors=[new_records, finished_refreshes, stale_candidates, unpublished_results],
         resources={"channelsafe": WorkspaceResource(settings), **(resources or {})},
         executor=dg.in_process_executor,

@@ -5,6 +5,7 @@ for callers that have a workspace open already. In-process executor: a step proc
 the time.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,20 +15,27 @@ from typing import Final
 import dagster as dg
 
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
+from assets.reports import events_of_refresh, events_of_stale
 from checks.safety import release_check
+from checks.standing import no_incident_left_behind
 from dagster_project.application.lanes import BulkTally, work_bulk_lane
+from dagster_project.application.unreported import next_to_report, set_reported, stale_to_report
 from dagster_project.application.workspace import Workspace
-from dagster_project.partitions import INCIDENTS
+from dagster_project.partitions import register_incidents
 from resources.workspace import OpenedWorkspace, WorkspaceResource
 
 BULK_JOB: Final = "refresh_pending_incidents"
 LONGEST_BULK_RUN: Final = timedelta(minutes=10)
+REPORT_JOB: Final = "report_refreshes"
+LONGEST_REPORT: Final = timedelta(minutes=5)
+_INCIDENTS_PER_REPORT: Final = 20
 _BATCHES_PER_LINE: Final = 50
 REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, package_lineage)
 
 refresh_incident = dg.define_asset_job(
     "refresh_incident",
-    selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
+    # The standing check is about all incidents: a sensor evaluates it.
+    selection=dg.AssetSelection.assets(*REFRESH_ASSETS) - dg.AssetSelection.checks(no_incident_left_behind),
     description="Refresh one incident: snapshot, candidates, release check, internal manifests, lineage.",
 )
 
@@ -63,6 +71,35 @@ def refresh_pending_incidents() -> None:
     work_through_pending_incidents()
 
 
+@dg.op(out={}, description="Shows finished refreshes on their partitions: failed checks first, then holds.")
+def show_what_went_without_a_run(
+    context: dg.OpExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """Yield the events of some incidents, then write down that they are shown; what a dead run left is shown again."""
+    workspace = channelsafe.workspace
+    until = time.monotonic() + LONGEST_REPORT.total_seconds()
+    while time.monotonic() < until:
+        stale = stale_to_report(workspace, limit=_INCIDENTS_PER_REPORT)
+        finished = next_to_report(workspace, limit=_INCIDENTS_PER_REPORT)
+        if not (stale or finished):
+            return
+        register_incidents(context.instance, [one.refresh.incident for one in finished])
+        for one in finished:
+            yield from events_of_refresh(workspace, one)
+        yield from events_of_stale(stale)
+        set_reported(workspace, finished, stale)
+
+
+@dg.job(
+    name=REPORT_JOB,
+    description="The UI catching up: refreshes of the bulk lane and by command, and what went stale, worst first.",
+    executor_def=dg.in_process_executor,
+)
+def report_refreshes() -> None:
+    """One op. A run, because Dagster keeps one result per check, partition and run: without runs, only the first."""
+    show_what_went_without_a_run()
+
+
 publish_analytics = dg.define_asset_job(
     "publish_analytics",
     selection=dg.AssetSelection.assets("analytics"),
@@ -87,7 +124,7 @@ def demo_runner(workspace: Workspace) -> Iterator[Callable[[str], RunOutcome]]:
     """Give a function that refreshes one incident by a real run on the deployment's own Dagster instance."""
     definitions = dg.Definitions(
         assets=list(REFRESH_ASSETS),
-        asset_checks=[release_check],
+        asset_checks=[release_check, no_incident_left_behind],
         jobs=[refresh_incident],
         resources={"channelsafe": OpenedWorkspace(workspace)},
         executor=dg.in_process_executor,
@@ -96,8 +133,7 @@ def demo_runner(workspace: Workspace) -> Iterator[Callable[[str], RunOutcome]]:
     with dg.DagsterInstance.from_config(str(workspace.settings.dagster_home)) as instance:
 
         def run(incident: str) -> RunOutcome:
-            if not instance.has_dynamic_partition(INCIDENTS, incident):
-                instance.add_dynamic_partitions(INCIDENTS, [incident])
+            register_incidents(instance, [incident])
             result = job.execute_in_process(
                 instance=instance, partition_key=incident, raise_on_error=False, run_config=_QUIET
             )

@@ -4,9 +4,22 @@ Belongs here: the partition definitions. Keys are validated, upper-cased inciden
 because a deleted key leaves its materializations behind. And the tag by which a run knows what it was asked for.
 """
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 INCIDENTS = "incidents"
 REVISION_TAG = "channelsafe/revision"
 
 incident_partitions = dg.DynamicPartitionsDefinition(name=INCIDENTS)
+
+
+def unknown_incidents(instance: dg.DagsterInstance, names: Iterable[str]) -> list[str]:
+    """Return those of `names` that have no partition yet, sorted."""
+    return sorted({name for name in names if not instance.has_dynamic_partition(INCIDENTS, name)})
+
+
+def register_incidents(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
+    """Give every incident its partition, where it has none."""
+    if unknown := unknown_incidents(instance, names):
+        instance.add_dynamic_partitions(INCIDENTS, unknown)

@@ -4,7 +4,6 @@ Belongs here: bounded ticks. What is pending, unreported, stale or unpublished i
 launched already is Dagster's; the ticks only ask and pass on.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,17 +11,25 @@ from typing import Final
 
 import dagster as dg
 
-from assets.reports import events_of_refresh, events_of_stale, standing_event
+from assets.reports import standing_event
 from dagster_project.application.attempts import Attempts, next_attempt_at
 from dagster_project.application.lanes import PendingChange, bulk_lane_is_worked, due_changes, share_out
 from dagster_project.application.receiving import receive_landing
 from dagster_project.application.reporting import log_position, unpublished_position
 from dagster_project.application.standing import standing, sweep_stale
-from dagster_project.application.unreported import next_to_report, refreshes_of_severity_one, set_reported
+from dagster_project.application.unreported import anything_to_report, refreshes_of_severity_one
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError
-from dagster_project.jobs import BULK_JOB, publish_analytics, refresh_incident, refresh_pending_incidents
-from dagster_project.partitions import INCIDENTS, REVISION_TAG, incident_partitions
+from dagster_project.jobs import (
+    BULK_JOB,
+    LONGEST_REPORT,
+    REPORT_JOB,
+    publish_analytics,
+    refresh_incident,
+    refresh_pending_incidents,
+    report_refreshes,
+)
+from dagster_project.partitions import REVISION_TAG, incident_partitions, unknown_incidents
 from resources.workspace import WorkspaceResource
 
 # Dagster gives a tick one minute. Files are taken one by one, and what is left by then waits for the next tick.
@@ -32,10 +39,7 @@ SECONDS_BETWEEN_TICKS: Final = 5
 SECONDS_BETWEEN_PUBLICATIONS: Final = 60
 SECONDS_BETWEEN_REPORTS: Final = 10
 SECONDS_BETWEEN_SWEEPS: Final = 60
-# About 14 events each, at some 20 ms an event: a tick leaves the daemon time for the others.
-REFRESHES_PER_REPORT: Final = 10
 SEVERITY_ONE_PER_TICK: Final = 5
-# A bulk run takes the lane within this time from its start; one that has not died on the way.
 TIME_TO_TAKE_THE_LANE: Final = timedelta(seconds=60)
 PARTITION_TAG: Final = "dagster/partition"
 PRIORITY_TAG: Final = "dagster/priority"
@@ -67,38 +71,37 @@ def new_records(
         context.log.error("the landing folder could not be read: %s", _reason(unread))
     due = [*followed, *_single_runs(context.instance, workspace, shares.single)]
     if shares.bulk:
-        due.extend(_bulk_run(context.instance, workspace))
+        # A bulk run takes the lane soon after its start; while it works, nothing is shared out to another.
+        due.extend(_one_run_of(context.instance, workspace, BULK_JOB, dies_after=TIME_TO_TAKE_THE_LANE))
     if not due:
         return dg.SkipReason(_why_nothing_is_due(unread, pending))
     return dg.SensorResult(
         run_requests=due,
-        dynamic_partitions_requests=_unknown_partitions(context.instance, [one.partition_key for one in due]),
+        dynamic_partitions_requests=_unknown_partitions(context.instance, due),
         # For people: how far the log had come. The table of pending changes decides, so that none is passed over.
         cursor=str(position),
     )
 
 
 @dg.sensor(
+    job=report_refreshes,
     minimum_interval_seconds=SECONDS_BETWEEN_REPORTS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Shows refreshes that went without a run of their own on their partitions: failed checks first, then "
-    "holds, then the rest.",
+    description="Asks for a run that shows, worst first, what was refreshed without a run of its own or went stale.",
 )
 def finished_refreshes(
     context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Report some refreshes; that they were reported is written down once the tick after this one sees the cursor."""
+    """Ask for one run that reports, unless one is under way."""
     try:
         workspace = channelsafe.workspace
-        set_reported(workspace, json.loads(context.cursor or "[]"))
-        finished = next_to_report(workspace, limit=REFRESHES_PER_REPORT)
+        waiting = anything_to_report(workspace)
     except ChannelsafeError as error:
         return dg.SkipReason(f"nothing could be read: {_reason(error)}")
-    return dg.SensorResult(
-        asset_events=[event for one in finished for event in events_of_refresh(workspace, one)],
-        dynamic_partitions_requests=_unknown_partitions(context.instance, [one.refresh.incident for one in finished]),
-        cursor=json.dumps([one.refresh.refresh_id for one in finished]),
-    )
+    if not waiting:
+        return dg.SkipReason("the UI shows everything")
+    requests = list(_one_run_of(context.instance, workspace, REPORT_JOB, dies_after=LONGEST_REPORT * 2))
+    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("a run reports already")
 
 
 @dg.sensor(
@@ -108,16 +111,16 @@ def finished_refreshes(
     "failed, wait, are overdue or stale.",
 )
 def stale_candidates(
-    channelsafe: dg.ResourceParam[WorkspaceResource],
+    _context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Sweep and count; the standing check shows the result."""
     try:
         workspace = channelsafe.workspace
-        stale = sweep_stale(workspace)
+        sweep_stale(workspace)
         now = standing(workspace)
     except ChannelsafeError as error:
         return dg.SkipReason(f"nothing could be read: {_reason(error)}")
-    return dg.SensorResult(asset_events=[*events_of_stale(stale), standing_event(now)])
+    return dg.SensorResult(asset_events=[standing_event(now)])
 
 
 @dg.sensor(
@@ -193,24 +196,28 @@ def _request(change: PendingChange, attempt: int) -> dg.RunRequest:
     )
 
 
-def _bulk_run(instance: dg.DagsterInstance, workspace: Workspace) -> Iterator[dg.RunRequest]:
-    """Ask for a run that works the bulk lane, unless one is on its way to it.
+def _one_run_of(
+    instance: dg.DagsterInstance, workspace: Workspace, job: str, *, dies_after: timedelta
+) -> Iterator[dg.RunRequest]:
+    """Ask for a run of `job`, unless one is under way.
 
-    A run that started long ago and does not hold the lane died, whatever Dagster still thinks of it.
+    One that started longer ago than `dies_after` and is still wanted died, whatever Dagster thinks of it.
     """
-    of_this_job = dg.RunsFilter(job_name=BULK_JOB)
+    of_this_job = dg.RunsFilter(job_name=job)
     newest = instance.get_run_records(of_this_job, limit=1)
     if newest and newest[0].dagster_run.status in _NOT_STARTED:
         return
     if newest and newest[0].dagster_run.status is dg.DagsterRunStatus.STARTED:
         started = datetime.fromtimestamp(newest[0].start_time or 0, UTC)
-        if workspace.clock.now() - started < TIME_TO_TAKE_THE_LANE:
+        if workspace.clock.now() - started < dies_after:
             return
-    yield dg.RunRequest(run_key=f"bulk:{instance.get_runs_count(of_this_job)}", job_name=BULK_JOB)
+    yield dg.RunRequest(run_key=f"{job}:{instance.get_runs_count(of_this_job)}", job_name=job)
 
 
-def _unknown_partitions(instance: dg.DagsterInstance, names: list[str | None]) -> list[dg.AddDynamicPartitionsRequest]:
-    unknown = sorted({name for name in names if name and not instance.has_dynamic_partition(INCIDENTS, name)})
+def _unknown_partitions(
+    instance: dg.DagsterInstance, requests: list[dg.RunRequest]
+) -> list[dg.AddDynamicPartitionsRequest]:
+    unknown = unknown_incidents(instance, (one.partition_key for one in requests if one.partition_key is not None))
     return [incident_partitions.build_add_request(unknown)] if unknown else []
 
 

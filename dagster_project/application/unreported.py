@@ -1,4 +1,4 @@
-"""Unreported: refreshes that went by other ways than a run of their own, for the operators' UI to catch up with.
+"""Unreported: what happened by other ways than a run of its own, for the operators' UI to catch up with.
 
 Belongs here: which come next, worst first, and what may be shown of each. How it is shown is for Dagster.
 """
@@ -11,7 +11,7 @@ from typing import Final
 from dagster_project.application.candidates import current_refresh
 from dagster_project.application.checks import CheckedCandidate, read_stored_check
 from dagster_project.application.workspace import Workspace
-from dagster_project.store import gates
+from dagster_project.store import gates, staleness
 from dagster_project.store.refreshes import (
     Lane,
     RefreshRow,
@@ -19,6 +19,7 @@ from dagster_project.store.refreshes import (
     mark_reported,
     unreported_refreshes,
 )
+from dagster_project.store.staleness import StaleCandidate
 from dagster_project.store.transaction import Transaction
 
 # A run of its own reports a refresh itself; only where it died before it could, the catching up does.
@@ -68,10 +69,25 @@ def _checked(transaction: Transaction, refresh: RefreshRow) -> tuple[CheckedCand
     )
 
 
-def set_reported(workspace: Workspace, refresh_ids: Collection[int]) -> None:
-    """Say that the UI shows these refreshes, and so all that they overtook."""
+def stale_to_report(workspace: Workspace, *, limit: int) -> tuple[StaleCandidate, ...]:
+    """Return stale candidates that the UI does not show as such yet, earliest end first."""
+    with workspace.store.read() as transaction:
+        return tuple(staleness.unreported_stale(transaction, limit=limit))
+
+
+def anything_to_report(workspace: Workspace) -> bool:
+    """Tell whether the UI lacks anything."""
+    return bool(next_to_report(workspace, limit=1) or stale_to_report(workspace, limit=1))
+
+
+def set_reported(
+    workspace: Workspace, finished: Collection[FinishedRefresh], stale: Collection[StaleCandidate]
+) -> None:
+    """Say that the UI shows these refreshes, and so all that they overtook, and these stale candidates."""
+    now = workspace.clock.now()
     with workspace.store.begin() as transaction:
-        mark_reported(transaction, refresh_ids, workspace.clock.now())
+        mark_reported(transaction, [one.refresh.refresh_id for one in finished], now)
+        staleness.mark_reported(transaction, [one.candidate_id for one in stale], now)
 
 
 def set_run_reported(workspace: Workspace, incident: str) -> None:

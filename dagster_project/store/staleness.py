@@ -3,6 +3,7 @@
 Belongs here: finding and marking them, and how many there are. What makes a check end is the domain's question.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,6 +64,21 @@ def mark_stale(transaction: Transaction, found: list[StaleCandidate], at: dateti
 
 def stale_now(transaction: Transaction) -> list[StaleCandidate]:
     """Return the marked candidates that are still the newest of their bridges, earliest end first."""
+    return _marked(transaction, sa.true(), limit=None)
+
+
+def unreported_stale(transaction: Transaction, *, limit: int) -> list[StaleCandidate]:
+    """Return up to `limit` of those that the operators' UI does not show as stale yet, earliest end first."""
+    return _marked(transaction, _STALE.reported_at.is_(None), limit=limit)
+
+
+def mark_reported(transaction: Transaction, candidate_ids: Collection[int], at: datetime) -> None:
+    """Write down that the operators' UI shows these candidates as stale."""
+    statement = sa.update(stale_candidates).where(_STALE.candidate_id.in_(candidate_ids))
+    transaction.connection.execute(statement.values(reported_at=at))
+
+
+def _marked(transaction: Transaction, condition: sa.ColumnElement[bool], limit: int | None) -> list[StaleCandidate]:
     newer = candidates.alias("newer")
     own = candidates.c
     overtaken = sa.exists().where(
@@ -72,7 +88,8 @@ def stale_now(transaction: Transaction) -> list[StaleCandidate]:
     statement = (
         sa.select(*columns)
         .join(candidates, own.candidate_id == _STALE.candidate_id)
-        .where(sa.not_(overtaken))
+        .where(sa.not_(overtaken), condition)
         .order_by(_STALE.valid_until, _STALE.candidate_id)
+        .limit(limit)
     )
     return [StaleCandidate(**row) for row in transaction.connection.execute(statement).mappings()]

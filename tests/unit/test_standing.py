@@ -125,9 +125,9 @@ def test_refreshes_are_reported_worst_first_and_once(tmp_path: Path) -> None:
     work_bulk_lane(workspace, at_most=timedelta(hours=1))
     first = next_to_report(workspace, limit=2)
     assert [one.refresh.incident for one in first] == [INCIDENT, incident_name(1)]
-    set_reported(workspace, [one.refresh.refresh_id for one in first])
+    set_reported(workspace, first, ())
     rest = next_to_report(workspace, limit=9)
     assert [one.refresh.incident for one in rest] == [incident_name(2)]
     assert standing(workspace).unreported == 1
-    set_reported(workspace, [one.refresh.refresh_id for one in rest])
+    set_reported(workspace, rest, ())
     assert (next_to_report(workspace, limit=9), standing(workspace).unreported) == ((), 0)
