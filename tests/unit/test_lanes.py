@@ -216,8 +216,8 @@ def test_a_refresh_that_a_dead_run_began_is_finished_by_the_next_one(workspace: 
     rendered = render_candidates(workspace, name)  # and here it is killed
     _pass_time(workspace, FIRST_PAUSE)
     assert continue_or_take_snapshot(workspace, name, change.revision).refresh == begun.refresh
-    assert work_bulk_lane(workspace, at_most=LONG).batches == 0  # the run that goes on has it
-    _pass_time(workspace, FIRST_PAUSE)
+    assert work_bulk_lane(workspace, at_most=LONG).batches == 0  # the run that goes on has it, and is killed too
+    _pass_time(workspace, FIRST_PAUSE * 2)
     assert work_bulk_lane(workspace, at_most=LONG).refreshed == 1
     assert _refreshes(workspace) == {name: 1}
     assert _contents(workspace, [name]) == {(name, row.bridge): row.content_digest for row in rendered}
