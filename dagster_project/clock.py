@@ -52,18 +52,21 @@ def parse_instant(text: str) -> datetime:
     Raises:
         UsageError: no date-time, or no known offset. ``-00:00`` is RFC 3339's "offset unknown" and is refused.
     """
-    refused = UsageError(
+    if len(text) < len("2026-03-04T10:00:00Z") or text[10] not in "Tt" or text.endswith("-00:00"):
+        raise _unreadable()
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise _unreadable()
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the overflow: a year that leaves the calendar when turned into UTC
+        raise _unreadable() from error
+
+
+def _unreadable() -> UsageError:
+    return UsageError(
         "instant_unreadable",
         what="this is not an instant with a known offset",
         where="an RFC 3339 date-time",
         what_to_do="Write it as 2026-03-04T10:00:00Z or with an offset such as +01:00.",
     )
-    if len(text) < len("2026-03-04T10:00:00Z") or text[10] not in "Tt" or text.endswith("-00:00"):
-        raise refused
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise refused from error
-    if instant.tzinfo is None:
-        raise refused
-    return instant.astimezone(UTC)

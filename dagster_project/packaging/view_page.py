@@ -6,27 +6,32 @@ things (incident_communication M12). Words come from `view_wording`; markup and 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
+import msgspec
+
 from dagster_project.clock import parse_instant
+from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging import view_wording as words
+from dagster_project.packaging.content_schema import schema_violations
 from dagster_project.packaging.fields import pointer_token, pointer_tokens
 from dagster_project.packaging.view_wording import ON_HOLD, label
 
 Content = dict[str, Any]
 Labels = Mapping[str, str]
 
-# What would break a line, and what would turn the reading direction around.
+# What would break a line; what would turn the reading direction around, or is half a character.
 _BREAKS: Final = re.compile("[\\s\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]+")
-_TURNS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TURNS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # Slot states that keep nothing back; any other does.
 _QUIET_STATES: Final = frozenset({"none_declared", "cleared"})
-_PARAMETER: Final = re.compile(r"\{([a-z_]+)\}")
+_PARAMETER: Final = re.compile(r"\{([a-z0-9_]+)\}")
+# What reading raises where content has not the form of the contract.
+_MISREAD: Final = (LookupError, TypeError, ValueError, AttributeError)
 
 
-@dataclass(frozen=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """One code in words. `held` says that the field itself is on hold and the code only stands in for it."""
 
     code: str
@@ -39,16 +44,20 @@ class State:
         return words.ICONS[ON_HOLD] if self.held else words.ICONS[self.code]
 
 
-@dataclass(frozen=True)
-class Moment:
-    """An instant in words and for machines; `machine` is None where the instant is on hold."""
+class Moment(msgspec.Struct, frozen=True):
+    """An instant for machines, and its time and day in words; all None or empty where the instant is on hold."""
 
-    text: str
-    machine: str | None
+    machine: str | None = None
+    time: str = ""
+    day: str = ""
+
+    @property
+    def text(self) -> str:
+        """The instant in words."""
+        return words.TIME_ON_HOLD if self.machine is None else f"{self.time}, {self.day}"
 
 
-@dataclass(frozen=True)
-class Phrase:
+class Phrase(msgspec.Struct, frozen=True):
     """A piece of a statement: fixed text of the approved template, a value, or a value on hold."""
 
     text: str
@@ -56,8 +65,7 @@ class Phrase:
     held: bool = False
 
 
-@dataclass(frozen=True)
-class Capability:
+class Capability(msgspec.Struct, frozen=True):
     """One row of the matrix; `regions` follows `Page.regions`, None where nothing is stated."""
 
     name: str
@@ -66,8 +74,7 @@ class Capability:
     regions: tuple[State | None, ...]
 
 
-@dataclass(frozen=True)
-class Workaround:
+class Workaround(msgspec.Struct, frozen=True):
     """A workaround's readiness, the capabilities it is for (None where none is stated), and what is said of it."""
 
     readiness: State
@@ -76,8 +83,7 @@ class Workaround:
     statements: tuple[tuple[Phrase, ...], ...]
 
 
-@dataclass(frozen=True)
-class ShownHold:
+class ShownHold(msgspec.Struct, frozen=True):
     """One slot that is on hold: what kind of detail, who decides, and which fields wait for it."""
 
     name: str
@@ -86,8 +92,7 @@ class ShownHold:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """All that the views say, in reading order. None or empty where the package states nothing."""
 
     status: State | None
@@ -110,6 +115,8 @@ class Page:
 
 def clean(text: str) -> str:
     """Return a value as one line that reads in one direction: no break, no control, no turn of direction."""
+    if text.isprintable() and "  " not in text:  # no separator but the space, no control, no turn: as most are
+        return text.strip()
     return _TURNS.sub("\ufffd", _BREAKS.sub(" ", text)).strip()
 
 
@@ -120,13 +127,26 @@ def listed(items: tuple[str, ...]) -> str:
 
 
 def page_of(content: Content) -> Page:
-    """Put package content into words.
+    """Put package content into words; total over what the contract allows.
 
     Raises:
-        UnsafeOrRejected: a code without words, see `view_wording.label`.
+        UnsafeOrRejected: a code without words, see `view_wording.label`; or content that has not the form of the
+            contract and cannot be read (`content_unreadable`).
         UsageError: an instant that cannot be read.
     """
-    return _Reader(content).page()
+    try:
+        return _Reader(content).page()
+    except _MISREAD:
+        violations = schema_violations(content)
+        if not violations:  # content is as agreed: a fault of ours, which must surface as one
+            raise
+        # The cause is left out: its text may quote a value.
+        raise UnsafeOrRejected(
+            "content_unreadable",
+            what="the views cannot read this package content: it has not the form of the contract",
+            where=violations[0],
+            what_to_do="Look at the reasons of its release check; content that was changed by hand is never shown.",
+        ) from None
 
 
 class _Reader:
@@ -135,6 +155,7 @@ class _Reader:
     def __init__(self, content: Content) -> None:
         self._content = content
         self._held = frozenset(pointer for slot in content["held"].values() for pointer in slot["fields"])
+        self._names = {key: clean(name) for key, name in content["names"].items()}
 
     def page(self) -> Page:
         """Return the whole page."""
@@ -152,7 +173,8 @@ class _Reader:
             not_affected=self._not_affected(),
             workarounds=tuple(self._workaround(key, statements) for key in sorted(content["workarounds"])),
             statements=tuple(said for key, said in statements.items() if key not in content["workarounds"]),
-            holds=self._holds(),
+            # A slot is shown as a hold by its state, or because a field waits for it.
+            holds=tuple(hold for state, hold in self._slots if state not in _QUIET_STATES or hold.fields),
             cleared=self._slots_in("cleared"),
             none_declared=self._slots_in("none_declared"),
             timeline=self._timeline(),
@@ -162,7 +184,7 @@ class _Reader:
         )
 
     def _name(self, key: str) -> str:
-        return clean(self._content["names"].get(key, key))
+        return self._names[key] if key in self._names else clean(key)
 
     def _state(self, pointer: str, code: object, labels: Labels) -> State:
         return State(str(code), label(labels, code, where=pointer), held=code == ON_HOLD or pointer in self._held)
@@ -176,9 +198,13 @@ class _Reader:
 
     def _moment(self, pointer: str, instant: str | None) -> Moment:
         if instant is None or pointer in self._held:
-            return Moment(words.TIME_ON_HOLD, None)
+            return Moment()
         read = parse_instant(instant)
-        return Moment(f"{read:%H:%M} UTC, {read.day} {words.month_name(read.month)} {read.year}", instant)
+        return Moment(
+            machine=instant,
+            time=f"{read.hour:02}:{read.minute:02} UTC",
+            day=f"{read.day} {words.month_name(read.month)} {read.year}",
+        )
 
     def _regions(self) -> tuple[str, ...]:
         listed_regions = {
@@ -243,9 +269,9 @@ class _Reader:
         """Fill an approved template. Only declared parameters are replaced, and no value is read as a template."""
         stated = self._content["statements"][key]
         place = f"/statements/{pointer_token(key)}/parameters"
-        pieces = _PARAMETER.split(stated["text"])
+        pieces = _PARAMETER.split(clean(stated["text"]))
         return tuple(
-            self._parameter(place, piece, stated["parameters"]) if index % 2 else Phrase(_BREAKS.sub(" ", piece))
+            self._parameter(place, piece, stated["parameters"]) if index % 2 else Phrase(piece)
             for index, piece in enumerate(pieces)
             if piece
         )
@@ -264,6 +290,7 @@ class _Reader:
         category = slot["category"]
         return words.SLOT_LABELS.get(category, clean(category.replace("_", " ")).capitalize())
 
+    @cached_property
     def _slots(self) -> tuple[tuple[str, ShownHold], ...]:
         """Return every slot with its state's code, in a fixed order."""
         return tuple(
@@ -279,13 +306,9 @@ class _Reader:
             for key, slot in sorted(self._content["held"].items())
         )
 
-    def _holds(self) -> tuple[ShownHold, ...]:
-        """Return the slots that keep something back: by their state, or because a field waits for them."""
-        return tuple(hold for state, hold in self._slots() if state not in _QUIET_STATES or hold.fields)
-
     def _slots_in(self, wanted: str) -> tuple[str, ...]:
         """Return the slots that keep nothing back and are in one state."""
-        return tuple(hold.name for state, hold in self._slots() if state == wanted and not hold.fields)
+        return tuple(hold.name for state, hold in self._slots if state == wanted and not hold.fields)
 
     def _field_name(self, pointer: str) -> str:
         """Name the field at a pointer as a reader of the page would."""
@@ -300,8 +323,10 @@ class _Reader:
                     return f"Further regions of {name}"
                 case ["since"]:
                     return f"Start time of {name}"
-                case _:
+                case [] | ["capability_status"]:
                     return f"Overall state of {name}"
+                case _:
+                    return words.SOME_FIELD
         return words.FIELD_LABELS.get("/".join((part, *rest[1:])) if rest else part, words.SOME_FIELD)
 
     def _timeline(self) -> tuple[tuple[State, Moment], ...]:

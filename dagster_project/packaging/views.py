@@ -28,54 +28,49 @@ def html_view(content: dict[str, Any]) -> str:
     """Return the package as one self-contained page: no script, no request, no font or picture from elsewhere.
 
     Raises:
-        UnsafeOrRejected: the content has a code that the views have no words for.
+        UnsafeOrRejected: the content has a code that the views have no words for, or cannot be read at all.
+        UsageError: an instant that cannot be read.
     """
-    template = _environment().get_template("package.html")
-    return template.render(page=page_of(content), words=words, title=_TITLE)
+    return _html(page_of(content))
 
 
 def markdown_view(content: dict[str, Any]) -> str:
     """Return the package as Markdown, in which no value is markup.
 
     Raises:
-        UnsafeOrRejected: the content has a code that the views have no words for.
+        UnsafeOrRejected, UsageError: as `html_view`.
     """
-    page = page_of(content)
-    blocks = [f"# {_TITLE}", *_opening(page), "## Affected capabilities", *_table(page)]
-    for heading, lines in _sections(page, _escaped):
-        blocks += [f"## {heading}", "\n".join(f"- {line}" for line in lines)]
-    return "\n\n".join(blocks) + "\n"
+    return _markdown(page_of(content))
 
 
 def text_view(content: dict[str, Any]) -> str:
     """Return the package as plain text, one fact to a line.
 
     Raises:
-        UnsafeOrRejected: the content has a code that the views have no words for.
+        UnsafeOrRejected, UsageError: as `html_view`.
     """
-    page = page_of(content)
-    blocks = [_TITLE.upper(), *_opening(page), "AFFECTED CAPABILITIES\n" + "\n".join(_capability_lines(page))]
-    for heading, lines in _sections(page, _plain):
-        blocks.append(f"{heading.upper()}\n" + "\n".join(f"  {line}" for line in lines))
-    return "\n\n".join(blocks) + "\n"
+    return _text(page_of(content))
 
 
 def views_of(content: dict[str, Any]) -> dict[str, bytes]:
     """Return every view of a package by file name; equal content gives equal bytes.
 
+    Total over what the contract (`content_schema`) allows: all views, or an error of ours for content that it refuses.
+
     Raises:
-        UnsafeOrRejected: the content has a code that the views have no words for.
+        UnsafeOrRejected, UsageError: as `html_view`.
     """
+    page = page_of(content)
     return {
-        "package.html": html_view(content).encode(),
-        "package.md": markdown_view(content).encode(),
-        "package.txt": text_view(content).encode(),
+        "package.html": _html(page).encode(),
+        "package.md": _markdown(page).encode(),
+        "package.txt": _text(page).encode(),
     }
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+def _package_template() -> jinja2.Template:
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dagster_project.packaging", "view_templates"),
         autoescape=True,
         # A process renders with the templates that its renderer digest names, whatever happens to the files meanwhile.
@@ -85,6 +80,32 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    # Drawn once per process: the shapes are the same on every page.
+    draw = vars(environment.get_template("_icons.html").module)["icon"]
+    environment.globals |= {
+        "icons": {name: draw(name) for name in set(words.ICONS.values())},
+        "title": _TITLE,
+        "words": words,
+    }
+    return environment.get_template("package.html")
+
+
+def _html(page: Page) -> str:
+    return _package_template().render(page=page)
+
+
+def _markdown(page: Page) -> str:
+    blocks = [f"# {_TITLE}", *_opening(page), "## Affected capabilities", *_table(page)]
+    for heading, lines in _sections(page, _escaped):
+        blocks += [f"## {heading}", "\n".join(f"- {line}" for line in lines)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _text(page: Page) -> str:
+    blocks = [_TITLE.upper(), *_opening(page), "AFFECTED CAPABILITIES\n" + "\n".join(_capability_lines(page))]
+    for heading, lines in _sections(page, _plain):
+        blocks.append(f"{heading.upper()}\n" + "\n".join(f"  {line}" for line in lines))
+    return "\n\n".join(blocks) + "\n"
 
 
 def _plain(text: str) -> str:
