@@ -10,7 +10,7 @@ import dagster as dg
 
 from checks.standing import STANDING_CHECK
 from dagster_project.application.reporting import release_rules
-from dagster_project.cli.development import SEED
+from dagster_project.cli.development import seed_dagster_home
 from dagster_project.definitions import build_definitions
 from dagster_project.settings import Settings
 
@@ -97,8 +97,8 @@ def test_resources_can_be_replaced_by_name() -> None:
 
 
 def test_the_embedded_instance_ends_runs_whose_process_is_gone_and_runs_one_per_incident(tmp_path: Path) -> None:
-    (tmp_path / "dagster.yaml").write_bytes(SEED.read_bytes())
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    home = seed_dagster_home(Settings(home=tmp_path / "home", keys=tmp_path / "keys"))
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         assert instance.run_monitoring_enabled
         assert 0 < instance.run_monitoring_max_runtime_seconds <= 3600
         assert not instance.run_retries_enabled
