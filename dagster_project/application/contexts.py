@@ -65,7 +65,14 @@ def predecessor_from(
         content=content,
         context=_context(workspace, transaction, row, snapshot),
         fields=fields_from(lineage_of_row(transaction, row), leaves(content)),
+        same_renderer=is_of_this_renderer(workspace, row),
     )
+
+
+def is_of_this_renderer(workspace: Workspace, row: CandidateRow) -> bool:
+    """Tell whether the renderer of this process, with its time zone data, made a candidate."""
+    renderer = workspace.renderer
+    return (row.renderer_digest, row.tzdata_version) == (renderer.digest, renderer.tzdata_version)
 
 
 def predecessor_row(transaction: Transaction, row: CandidateRow) -> CandidateRow | None:

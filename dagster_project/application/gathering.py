@@ -15,7 +15,7 @@ from dagster_project.application.record_reading import read_records
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes, parse_strict
 from dagster_project.integrity.digests import digest_bytes
-from dagster_project.packaging.context import BridgeFacts, RenderingContext, bridges_of
+from dagster_project.packaging.context import BridgeFacts, RenderingContext, SnapshotIndex, bridges_of
 from dagster_project.packaging.delta import Predecessor
 from dagster_project.packaging.snapshot import (
     RejectedInput,
@@ -100,12 +100,13 @@ def gather(
     for pinned in pin(workspace, transaction, names, at):
         before = latest[pinned.row.incident]
         known = {reference_to(one): one for one in pinned.known}
+        index = SnapshotIndex(pinned.snapshot)
         earlier = {
             digest: _earlier(transaction, pinned.row.incident, digest, bodies[digest], known)
             for digest in {row.snapshot_digest for row in before.values()}
         }
         bridges = tuple(
-            _bridge(workspace, transaction, pinned, facts, before.get(facts.bridge), earlier, assigned)
+            _bridge(workspace, transaction, index, pinned, facts, before.get(facts.bridge), earlier, assigned)
             for facts in bridges_of(pinned.snapshot)
         )
         gathered.append(Gathered(pinned, bridges, {bridge: row.candidate_id for bridge, row in before.items()}))
@@ -115,6 +116,7 @@ def gather(
 def _bridge(
     workspace: Workspace,
     transaction: Transaction,
+    index: SnapshotIndex,
     pinned: Pinned,
     facts: BridgeFacts,
     before: CandidateRow | None,
@@ -128,6 +130,7 @@ def _bridge(
         bridge=facts,
         evaluation_instant=pinned.evaluation_instant,
         code_key=transaction.keys.opaque_codes,
+        shared=index,
     )
     if before is None:
         return BridgeToRender(context, None, None)

@@ -15,6 +15,7 @@ from dagster_project.application.gathering import BridgeToRender, Gathered, Pinn
 from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, snapshot_taken, start_refreshes
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import Unavailable
+from dagster_project.integrity.digests import digest_bytes
 from dagster_project.packaging.candidate import Candidate, make_candidate
 from dagster_project.packaging.release_check import ReleaseCheck, release_check
 from dagster_project.store import incidents
@@ -103,6 +104,7 @@ def _render(bridge: BridgeToRender) -> _Rendered:
         candidate.lineage,
         bridge.context,
         predecessor_digest=None if bridge.before is None else bridge.before.content_digest,
+        lineage_digest=digest_bytes(candidate.lineage_bytes),
     )
     return _Rendered(bridge, candidate, check)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dagster_project.application.candidates import view_digests
-from dagster_project.application.contexts import context_of, predecessor_of, predecessor_row
+from dagster_project.application.contexts import context_of, is_of_this_renderer, predecessor_of, predecessor_row
 from dagster_project.application.overview import find_row
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.digests import digest_bytes, digest_of
@@ -36,8 +36,7 @@ def compare_with_pins(workspace: Workspace, transaction: Transaction, row: Candi
         incident=row.incident,
         bridge=row.bridge,
         ordinal=row.ordinal,
-        same_renderer=row.renderer_digest == workspace.renderer.digest
-        and row.tzdata_version == workspace.renderer.tzdata_version,
+        same_renderer=is_of_this_renderer(workspace, row),
         equal={
             "content": digest_bytes(again.content_bytes) == row.content_digest,
             "lineage": digest_bytes(again.lineage_bytes) == row.lineage_digest,

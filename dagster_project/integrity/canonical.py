@@ -8,6 +8,7 @@ sorted output is byte for byte RFC 8785 (`rfc8785` is the test oracle).
 
 import json
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -112,11 +113,38 @@ def _constant(_text: str) -> _Refused:
 
 
 def _guard(value: object) -> None:
-    """Refuse what has no canonical form; the pointer is made only when it is needed."""
-    fault = _fault_in(value, depth=1)
+    """Refuse what has no canonical form; where and why is looked for only when it is needed."""
+    fault = None if _is_sound(value, 1) else _fault_in(value, depth=1)
     if fault is not None:
         reason, tokens = fault
         raise NotCanonical(reason, "".join(f"/{_escaped(token)}" for token in reversed(tokens)))
+
+
+def _is_sound(value: object, depth: int) -> bool:
+    """Tell whether a value has a canonical form: the quick half of `_fault_in`, on the path of every document."""
+    if type(value) is dict:
+        return depth <= MAX_DEPTH and _keys_are_sound(value) and _members_are_sound(value.values(), depth)
+    if type(value) is list:
+        return depth <= MAX_DEPTH and _members_are_sound(value, depth)
+    return _fault_in(value, depth=depth) is None
+
+
+def _keys_are_sound(keys: Iterable[Any]) -> bool:
+    return all(type(key) is str and key.isascii() for key in keys)
+
+
+def _members_are_sound(members: Iterable[Any], depth: int) -> bool:
+    for member in members:
+        kind = type(member)
+        if kind is str:
+            if not member.isascii() and _text_fault(member) is not None:
+                return False
+        elif kind is dict or kind is list:
+            if not _is_sound(member, depth + 1):
+                return False
+        elif member is not None and kind is not bool and _fault_in(member, depth=depth) is not None:
+            return False
+    return True
 
 
 def _fault_in(value: object, *, depth: int) -> _Fault | None:

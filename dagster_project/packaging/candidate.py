@@ -12,7 +12,7 @@ from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.annexes import annex_document, annexes_of, withheld_counts
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.delta import Predecessor, delta_document, delta_of
-from dagster_project.packaging.lineage import Lineage, lineage_document, lineage_of
+from dagster_project.packaging.lineage import Lineage, lineage_bytes, lineage_of
 from dagster_project.packaging.open_items import OpenItem, open_items_of
 from dagster_project.packaging.rendering import Rendering, render
 from dagster_project.packaging.views import views_of
@@ -53,7 +53,7 @@ def make_candidate(context: RenderingContext, predecessor: Predecessor | None) -
         lineage=lineage,
         open_items=open_items_of(context, rendering),
         content_bytes=canonical_bytes(rendering.content),
-        lineage_bytes=canonical_bytes(lineage_document(lineage)),
+        lineage_bytes=lineage_bytes(lineage),
         delta_bytes=canonical_bytes(delta_document(delta_of(context, rendering, predecessor))),
         annex_bytes=canonical_bytes(annex_document(annexes)),
         views=views_of(rendering.content),

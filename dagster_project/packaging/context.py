@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from dagster_project.clock import parse_instant
 from dagster_project.integrity.digests import digest_of, opaque_code
 from dagster_project.packaging.profile import Profile, Rule, profile_document, rule_digest, winning_rules
-from dagster_project.packaging.snapshot import RejectedInput, Snapshot
+from dagster_project.packaging.snapshot import RejectedInput, Snapshot, snapshot_digest
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY
-from dagster_project.scanning.deny_list import DenyList, deny_list_of
+from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
 from dagster_project.sources.conflicts import Conflict
 from dagster_project.sources.record import Record, RecordReference, reference_to
 from dagster_project.sources.source_fields import value_at
@@ -23,6 +23,13 @@ from dagster_project.sources.source_fields import value_at
 EVERY_INCIDENT = "*"
 # The rule id of what the profile says as a whole: names, labels, the fixed set of slots.
 WHOLE_PROFILE = "profile"
+# The fields whose instants are compared with the evaluation instant, by record type.
+_TIMED: Final = {
+    "contract": ("valid_from", "valid_until"),
+    "entitlement": ("valid_from", "valid_until"),
+    "incident": ("monitoring_until",),
+    "security-review": ("expires",),
+}
 
 
 class ProfileTables:
@@ -96,20 +103,16 @@ def is_in_force(record: Record, instant: datetime) -> bool:
     return parse_instant(valid_from) <= instant < parse_instant(valid_until)
 
 
-@dataclass(frozen=True)
-class RenderingContext:
-    """What one rendering reads: pinned records, profile, bridge and the evaluation instant, all inputs."""
+class SnapshotIndex:
+    """What a snapshot alone says, looked up once; shared by the renderings of its bridges."""
 
-    snapshot: Snapshot
-    tables: ProfileTables
-    bridge: BridgeFacts
-    evaluation_instant: datetime
-    code_key: bytes
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
 
-    @property
-    def profile(self) -> Profile:
-        """The profile in use."""
-        return self.tables.profile
+    @cached_property
+    def digest(self) -> str:
+        """The digest that pins the snapshot."""
+        return snapshot_digest(self.snapshot)
 
     @cached_property
     def records(self) -> Mapping[RecordReference, Record]:
@@ -152,11 +155,79 @@ class RenderingContext:
         return {origin: tuple(rejected) for origin, rejected in grouped.items()}
 
     @cached_property
+    def turning_points(self) -> tuple[datetime, ...]:
+        """The instants at which anything that a rendering decides by time may flip; between them it is constant.
+
+        They are the ends and beginnings of contract, entitlements, clearances and monitoring. A test holds that
+        nothing else in a rendering depends on the evaluation instant.
+        """
+        stated = (
+            record.data.get(name)
+            for record_type, names in _TIMED.items()
+            for record in self.heads_by_type.get(record_type, ())
+            for name in names
+        )
+        return tuple(sorted(parse_instant(one) for one in stated if one is not None))
+
+    @cached_property
+    def names(self) -> NamesInRecords:
+        """The names in its records that no customer may read."""
+        return names_in_records((*self.snapshot.heads, *self.snapshot.earlier))
+
+
+@dataclass(frozen=True)
+class RenderingContext:
+    """What one rendering reads: pinned records, profile, bridge and the evaluation instant, all inputs."""
+
+    snapshot: Snapshot
+    tables: ProfileTables
+    bridge: BridgeFacts
+    evaluation_instant: datetime
+    code_key: bytes
+    shared: SnapshotIndex | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """The profile in use."""
+        return self.tables.profile
+
+    @cached_property
+    def index(self) -> SnapshotIndex:
+        """What the snapshot alone says, looked up: shared with the other bridges where the caller gave it."""
+        fits = self.shared is not None and self.shared.snapshot is self.snapshot
+        return self.shared if self.shared is not None and fits else SnapshotIndex(self.snapshot)
+
+    @property
+    def records(self) -> Mapping[RecordReference, Record]:
+        """Every pinned record by reference."""
+        return self.index.records
+
+    @property
+    def heads_by_type(self) -> Mapping[str, tuple[Record, ...]]:
+        """The heads of each record type, in snapshot order."""
+        return self.index.heads_by_type
+
+    @property
+    def earlier_by_identity(self) -> Mapping[tuple[str, str], tuple[Record, ...]]:
+        """Earlier versions by (source, recordid), oldest first."""
+        return self.index.earlier_by_identity
+
+    @property
+    def conflicts_by_record(self) -> Mapping[RecordReference, tuple[Conflict, ...]]:
+        """The conflicts that each record version takes part in."""
+        return self.index.conflicts_by_record
+
+    @property
+    def rejected_by_origin(self) -> Mapping[tuple[str, str, str], tuple[RejectedInput, ...]]:
+        """Open rejected input by (source, type, subject)."""
+        return self.index.rejected_by_origin
+
+    @cached_property
     def deny_list(self) -> DenyList:
         """Names from this incident that may not appear in source-derived text."""
         lexicons = self.profile.lexicons
         return deny_list_of(
-            (*self.snapshot.heads, *self.snapshot.earlier),
+            self.index.names,
             approved=lexicons.approved_public_names,
             denied_terms=lexicons.denied_terms,
             account=self.bridge.account,
@@ -187,6 +258,11 @@ class RenderingContext:
     def contract_in_force(self) -> bool:
         """Whether the bridge's contract is valid at the evaluation instant."""
         return is_in_force(self.bridge.contract, self.evaluation_instant)
+
+    def is_constant_between(self, one: datetime, other: datetime) -> bool:
+        """Tell whether a rendering of this snapshot is the same at both instants."""
+        first, last = sorted((one, other))
+        return not any(first < point <= last for point in self.index.turning_points)
 
     def code(self, record: Record) -> str:
         """Return the opaque code that stands for a record's object in this bridge's packages."""

@@ -42,16 +42,26 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Predecessor:
-    """The content that came before on this bridge, and the context it was rendered in."""
+    """The content that came before on this bridge, and the context it was rendered in.
+
+    `same_renderer` says that the present renderer, with the same time zone data, made it: then it is what that context
+    gives (invariant I6).
+    """
 
     content: dict[str, Any]
     context: RenderingContext
     fields: tuple[Field, ...]
+    same_renderer: bool = False
 
     @cached_property
     def content_leaves(self) -> dict[str, Any]:
         """The leaves of the content by pointer."""
         return leaves(self.content)
+
+    @cached_property
+    def by_pointer(self) -> dict[str, Field]:
+        """The fields by pointer."""
+        return {one.pointer: one for one in self.fields}
 
 
 def delta_of(context: RenderingContext, rendering: Rendering, predecessor: Predecessor | None) -> Delta:
@@ -92,18 +102,18 @@ def _operation(
         new=new.get(pointer),
         old_digest=digest_of(old[pointer]) if pointer in old else None,
         new_digest=digest_of(new[pointer]) if pointer in new else None,
-        evidence=_evidence(pointer, rendering.fields, predecessor.fields if predecessor else ()),
+        evidence=_evidence(pointer, rendering.by_pointer, predecessor.by_pointer if predecessor else {}),
     )
 
 
-def _inputs_at(pointer: str, fields: tuple[Field, ...]) -> set[Input]:
-    return {one for field in fields if field.pointer == pointer for one in field.draft.inputs}
-
-
-def _evidence(pointer: str, new: tuple[Field, ...], old: tuple[Field, ...]) -> tuple[RecordReference, ...]:
+def _evidence(pointer: str, new: Mapping[str, Field], old: Mapping[str, Field]) -> tuple[RecordReference, ...]:
     before = {one.reference for one in _inputs_at(pointer, old)}
     after = {one.reference for one in _inputs_at(pointer, new)}
     return tuple(sorted((after - before) or (before - after)))
+
+
+def _inputs_at(pointer: str, fields: Mapping[str, Field]) -> tuple[Input, ...]:
+    return fields[pointer].draft.inputs if pointer in fields else ()
 
 
 def _cause_finder(
@@ -111,7 +121,7 @@ def _cause_finder(
 ) -> Callable[[str], str]:
     if predecessor is None:
         return lambda _pointer: "new_evidence"
-    renderings = _Counterfactuals(context, predecessor)
+    renderings = _Counterfactuals(context, predecessor, new)
 
     def cause(pointer: str) -> str:
         if _differs(renderings.nothing_changed(), predecessor.content_leaves, pointer):
@@ -126,7 +136,7 @@ def _cause_finder(
 
 def _exchanged_input(renderings: "_Counterfactuals", new: Mapping[str, Any], pointer: str) -> str | None:
     """Name the one exchanged input that brings the change about alone, or else the first that moves the field."""
-    exchanged: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
+    exchanged: tuple[tuple[str, Callable[[], Mapping[str, Any]]], ...] = (
         ("snapshot", renderings.only_snapshot),
         ("policy_change", renderings.only_profile),
         ("clock", renderings.only_instant),
@@ -151,42 +161,63 @@ def _joint_cause(context: RenderingContext, predecessor: Predecessor, pointer: s
 
 
 class _Counterfactuals:
-    """Renderings of the predecessor with one input exchanged for the present one; each made when first asked for."""
+    """Renderings of the predecessor with one input exchanged for the present one.
 
-    def __init__(self, context: RenderingContext, predecessor: Predecessor) -> None:
+    Each is made when first asked for, and only where it can differ from what is known already.
+    """
+
+    def __init__(self, context: RenderingContext, predecessor: Predecessor, new: Mapping[str, Any]) -> None:
         self._context = context
+        self._predecessor = predecessor
         self._before = predecessor.context
-        self._made: dict[str, dict[str, Any]] = {}
+        self._new = new
+        self._made: dict[str, Mapping[str, Any]] = {}
 
-    def _leaves(self, name: str, **exchanged: object) -> dict[str, Any]:
+    @cached_property
+    def _same_moment(self) -> bool:
+        return self._context.is_constant_between(self._before.evaluation_instant, self._context.evaluation_instant)
+
+    @cached_property
+    def _same_profile(self) -> bool:
+        return self._context.tables.digest == self._before.tables.digest
+
+    def _leaves(self, name: str, **exchanged: object) -> Mapping[str, Any]:
         if name not in self._made:
             variant = replace(self._before, **exchanged)  # type: ignore[arg-type] # names are this class's own
             self._made[name] = leaves(render(variant).content)
         return self._made[name]
 
-    def nothing_changed(self) -> dict[str, Any]:
-        """Render the predecessor again, by the present renderer."""
+    def nothing_changed(self) -> Mapping[str, Any]:
+        """Render the predecessor again, by the present renderer; what that renderer made needs no rendering."""
+        if self._predecessor.same_renderer:
+            return self._predecessor.content_leaves
         return self._leaves("nothing")
 
-    def only_snapshot(self) -> dict[str, Any]:
-        """Render new sources under the old profile at the old instant."""
-        return self._leaves("snapshot", snapshot=self._context.snapshot, bridge=self._context.bridge)
+    def only_snapshot(self) -> Mapping[str, Any]:
+        """Render new sources under the old profile at the old instant; where those make no difference, nothing."""
+        if self._context.snapshot == self._before.snapshot and self._context.bridge == self._before.bridge:
+            return self.nothing_changed()
+        if self._same_profile and self._same_moment:
+            return self._new
+        return self._leaves(
+            "snapshot", snapshot=self._context.snapshot, shared=self._context.index, bridge=self._context.bridge
+        )
 
-    def only_profile(self) -> dict[str, Any]:
+    def only_profile(self) -> Mapping[str, Any]:
         """Render old sources under the new profile at the old instant; the same profile needs no rendering."""
-        if self._context.tables.digest == self._before.tables.digest:
+        if self._same_profile:
             return self.nothing_changed()
         return self._leaves("profile", tables=self._context.tables)
 
-    def only_instant(self) -> dict[str, Any]:
+    def only_instant(self) -> Mapping[str, Any]:
         """Render old sources under the old profile at the new instant."""
         return self._leaves("instant", evaluation_instant=self._context.evaluation_instant)
 
 
 def _source_cause(pointer: str, rendering: Rendering, predecessor: Predecessor) -> str:
     """Class a change that the sources brought about, by the records that the field now reads."""
-    before = {one.reference for one in _inputs_at(pointer, predecessor.fields)}
-    moved = [one for one in _inputs_at(pointer, rendering.fields) if one.reference not in before]
+    before = {one.reference for one in _inputs_at(pointer, predecessor.by_pointer)}
+    moved = [one for one in _inputs_at(pointer, rendering.by_pointer) if one.reference not in before]
     if any(one.source_field.startswith("security-review#") for one in moved):
         return "review_decision"
     known = {(one.source, one.recordid) for one in before}

@@ -12,12 +12,11 @@ import msgspec
 
 from dagster_project.errors import ChannelsafeError
 from dagster_project.integrity.canonical import NotCanonical
-from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.context import RenderingContext
-from dagster_project.packaging.lineage import Lineage
+from dagster_project.packaging.lineage import Lineage, lineage_bytes
 from dagster_project.packaging.release_rules import RELEASE_RULES, Candidate, Reason, ReleaseRule
-from dagster_project.packaging.snapshot import snapshot_digest
 from dagster_project.packaging.validity import valid_until
 
 
@@ -52,10 +51,10 @@ class ReleaseCheck(msgspec.Struct, frozen=True, kw_only=True):
 NOT_CANONICAL = "not-canonical"
 
 
-def _digest(content: object) -> str:
+def _digest(candidate: Candidate) -> str:
     """Return the digest of content; of what has no canonical form a word that no stored content's digest equals."""
     try:
-        return digest_of(content)
+        return candidate.content_digest
     except NotCanonical:
         return NOT_CANONICAL
 
@@ -76,6 +75,7 @@ def release_check(
     context: RenderingContext,
     *,
     predecessor_digest: str | None,
+    lineage_digest: str | None = None,
 ) -> ReleaseCheck:
     """Check candidate content against everything that it was rendered from (design section 5, layer 1).
 
@@ -84,24 +84,26 @@ def release_check(
         lineage: The stored lineage of that content.
         context: Snapshot, profile, bridge and evaluation instant.
         predecessor_digest: Content digest of the predecessor on this bridge, or None for the first.
+        lineage_digest: The digest of the canonical bytes that `lineage` was read from or written as, where the caller
+            has just taken it; else it is taken here.
     """
-    judgement = _judge(content, lineage, context)
+    candidate = Candidate(content=content, lineage=lineage, context=context)
+    judgement = _judge(candidate)
     return ReleaseCheck(
         bridge=context.bridge.bridge,
-        content_digest=_digest(content),
-        snapshot_digest=snapshot_digest(context.snapshot),
+        content_digest=_digest(candidate),
+        snapshot_digest=context.index.digest,
         profile_digest=context.tables.digest,
         predecessor_digest=predecessor_digest,
         deny_list_digest=context.deny_list.digest,
-        lineage_digest=digest_of(document_of(lineage)),
+        lineage_digest=lineage_digest or digest_bytes(lineage_bytes(lineage)),
         evaluated_for=context.evaluation_instant,
         valid_until=judgement.valid_until,
         reasons=judgement.reasons,
     )
 
 
-def _judge(content: dict[str, Any], lineage: Lineage, context: RenderingContext) -> _Judgement:
-    candidate = Candidate(content=content, lineage=lineage, context=context)
+def _judge(candidate: Candidate) -> _Judgement:
     reasons = [reason for rule in RELEASE_RULES for reason in _apply(rule, candidate)]
     try:
         until = valid_until(candidate)

@@ -15,9 +15,10 @@ import msgspec
 from dagster_project.integrity.digests import digest_of
 from dagster_project.packaging.content_schema import schema_violations
 from dagster_project.packaging.context import RenderingContext
-from dagster_project.packaging.fields import Field, leaves, pointer_tokens
-from dagster_project.packaging.lineage import Lineage, LineageGroup, fields_from, lineage_of
-from dagster_project.packaging.rendering import reapply, render
+from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS
+from dagster_project.packaging.fields import Draft, Field, leaves, pointer_tokens
+from dagster_project.packaging.lineage import Lineage, LineageGroup, fields_from
+from dagster_project.packaging.rendering import Rendering, reapply, render
 from dagster_project.packaging.validity import valid_until
 from dagster_project.packaging.vocabulary import STANDARD_STATE_FLOORS, is_better
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
@@ -52,6 +53,16 @@ class Candidate:
         """The leaves joined with their lineage."""
         return fields_from(self.lineage, self.leaves)
 
+    @cached_property
+    def content_digest(self) -> str:
+        """The digest of the content, taken of its canonical bytes here."""
+        return digest_of(self.content)
+
+    @cached_property
+    def drafted_again(self) -> Rendering:
+        """What the renderer makes of the context: the rules compare with it, and never take it for the candidate."""
+        return render(self.context)
+
     def shown(self) -> Iterator[tuple[LineageGroup, Any]]:
         """Yield the groups whose field is not on hold, with the rendered value."""
         for group in self.lineage.groups:
@@ -78,7 +89,7 @@ def lineage(candidate: Candidate) -> Iterator[Reason]:
     unexplained = set(candidate.leaves) ^ set(pointers)
     yield from _found("lineage", "leaf_without_lineage", [*unexplained])
     yield from _found("lineage", "lineage_twice", [one for one in set(pointers) if pointers.count(one) > 1])
-    if candidate.lineage.content_digest != digest_of(candidate.content):
+    if candidate.lineage.content_digest != candidate.content_digest:
         yield Reason(rule="lineage", code="other_bytes")
     wrong = [group.draft.pointer for group in candidate.lineage.groups if not _explains(candidate, group)]
     yield from _found("lineage", "rule_gives_another_value", wrong)
@@ -92,9 +103,17 @@ def _explains(candidate: Candidate, group: LineageGroup) -> bool:
         return False
     if group.rule_digest != context.tables.digest_of_rule(draft.rule_id, draft.transformation):
         return False
-    value = reapply(context, draft, candidate.fields, candidate.lineage.absences)
+    value = _applied(candidate, draft)
     stored = candidate.leaves.get(draft.pointer)
     return bool(value == stored) and group.value_digest == digest_of(stored)
+
+
+def _applied(candidate: Candidate, draft: Draft) -> object:
+    """Apply a rule to the inputs that lineage cites; where just this was drafted again, that is done already."""
+    again = candidate.drafted_again.by_pointer.get(draft.pointer)
+    if again is not None and again.draft == draft and draft.transformation not in SLOT_TRANSFORMATIONS:
+        return again.value
+    return reapply(candidate.context, draft, candidate.fields, candidate.lineage.absences)
 
 
 def nothing_left_out(candidate: Candidate) -> Iterator[Reason]:
@@ -103,10 +122,11 @@ def nothing_left_out(candidate: Candidate) -> Iterator[Reason]:
     Re-applying a rule to the inputs that lineage cites cannot tell that an input, a field or a hold is missing: a
     candidate without its worst region would explain itself well. So the fields are drafted again.
     """
-    again = lineage_of(candidate.context, render(candidate.context))
-    expected = {(group.draft, group.rule_digest, group.hold) for group in again.groups}
-    stated = {(group.draft, group.rule_digest, group.hold) for group in candidate.lineage.groups}
-    yield from _found("nothing_left_out", "not_as_drafted", [*{one[0].pointer for one in expected ^ stated}])
+    again = candidate.drafted_again
+    expected = {one.pointer: (one.draft, one.hold) for one in again.fields}
+    stated = {group.draft.pointer: (group.draft, group.hold) for group in candidate.lineage.groups}
+    other = [pointer for pointer in expected.keys() | stated.keys() if expected.get(pointer) != stated.get(pointer)]
+    yield from _found("nothing_left_out", "not_as_drafted", other)
     absent = {*again.absences} ^ {*candidate.lineage.absences}
     yield from _found("nothing_left_out", "other_absences", [*{one.pointer for one in absent}])
 

@@ -7,6 +7,7 @@ Pure: no clock, no I/O. Equal inputs give equal bytes (invariants I5, I6).
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from dagster_project.packaging.absences import find_absences
@@ -38,6 +39,11 @@ class Rendering:
     absences: tuple[Absence, ...]
     feeding: tuple[Record, ...]
     as_of: datetime | None
+
+    @cached_property
+    def by_pointer(self) -> dict[str, Field]:
+        """The fields by pointer."""
+        return {one.pointer: one for one in self.fields}
 
     @property
     def held(self) -> tuple[Field, ...]:

@@ -72,10 +72,10 @@ def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the canonical form of a snapshot: references, never record content."""
     return {
         "incident": snapshot.incident,
-        "heads": [document_of(reference_to(one)) for one in snapshot.heads],
-        "earlier": [document_of(reference_to(one)) for one in snapshot.earlier],
-        "conflicts": [document_of(one) for one in snapshot.conflicts],
-        "rejected": [document_of(one) for one in snapshot.rejected],
+        "heads": document_of([reference_to(one) for one in snapshot.heads]),
+        "earlier": document_of([reference_to(one) for one in snapshot.earlier]),
+        "conflicts": document_of(snapshot.conflicts),
+        "rejected": document_of(snapshot.rejected),
         "lagging_sources": list(snapshot.lagging_sources),
     }
 

@@ -63,8 +63,35 @@ def _spoken(text: str) -> Iterator[str]:
         yield host[1]
 
 
+@dataclass(frozen=True)
+class NamesInRecords:
+    """Normalised names in an incident's records: those that nobody outside may read, and the accounts by name."""
+
+    internal: frozenset[str]
+    by_account: Mapping[str, frozenset[str]]
+
+
+def names_in_records(records: Iterable[Record]) -> NamesInRecords:
+    """Collect every short value of a field that is not `customer`, and the name of every account."""
+    internal: set[str] = set()
+    by_account: dict[str, frozenset[str]] = {}
+    for record in records:
+        for pointer, value in present_fields(record):
+            if field_classification(record, pointer) is not Classification.CUSTOMER:
+                internal.update(_normalised(value))
+            elif pointer == "/account":
+                by_account[value] = frozenset(_normalised(value))
+    return NamesInRecords(frozenset(internal), by_account)
+
+
+def _normalised(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    for text in _strings(value):
+        if len(text) <= LONGEST_TERM:
+            yield from (normalise(spoken) for spoken in _spoken(text))
+
+
 def deny_list_of(
-    records: Iterable[Record],
+    names: NamesInRecords,
     *,
     approved: Mapping[str, str],
     denied_terms: Iterable[str],
@@ -72,17 +99,10 @@ def deny_list_of(
 ) -> DenyList:
     """Collect the denied terms of one rendering.
 
-    Every short value of a field that is not `customer` is denied, as is the name of every other account, less
-    the public names that the profile approves.
+    Every internal name in the records is denied, as is the name of every other account, less the public names that
+    the profile approves.
     """
-    terms: set[str] = {normalise(term) for term in denied_terms}
-    for record in records:
-        for pointer, value in present_fields(record):
-            if field_classification(record, pointer) is Classification.CUSTOMER and not (
-                pointer == "/account" and value != account
-            ):
-                continue
-            short = [text for text in _strings(value) if len(text) <= LONGEST_TERM]
-            terms.update(normalise(spoken) for text in short for spoken in _spoken(text))
+    others = (terms for name, terms in names.by_account.items() if name != account)
+    terms = {normalise(term) for term in denied_terms}.union(names.internal, *others)
     allowed = {normalise(name) for name in approved.values()}
     return DenyList(frozenset(term for term in terms if len(term) >= SHORTEST_TERM and term not in allowed))

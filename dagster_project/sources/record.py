@@ -6,7 +6,7 @@ Belongs here: the typed envelope and what can be said of one record alone. Readi
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -21,12 +21,15 @@ class Classification(StrEnum):
     @property
     def rank(self) -> int:
         """0 for customer, 1 for internal, 2 for restricted."""
-        return list(Classification).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {one: rank for rank, one in enumerate(Classification)}
 
 
 def most_restrictive(*classifications: Classification) -> Classification:
     """Return the narrowest circle named; of nothing, `restricted`."""
-    return max(classifications, key=lambda one: one.rank, default=Classification.RESTRICTED)
+    return max(classifications, key=_RANKS.__getitem__, default=Classification.RESTRICTED)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

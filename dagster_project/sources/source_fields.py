@@ -5,7 +5,7 @@ Objects with declared properties are walked; arrays and free maps are one field.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -51,6 +51,12 @@ def _labels(record_type: str) -> Mapping[str, Classification]:
 
 
 @cache
+def _labels_under(record_type: str, label: Classification) -> Mapping[str, Classification]:
+    """Return who may see each field of a record that has a label of its own."""
+    return {pointer: most_restrictive(label, own) for pointer, own in _labels(record_type).items()}
+
+
+@cache
 def all_source_fields() -> tuple[SourceField, ...]:
     """Return every source field of every record type, sorted."""
     return tuple(
@@ -64,8 +70,7 @@ def all_source_fields() -> tuple[SourceField, ...]:
 
 def field_classification(record: Record, pointer: str) -> Classification:
     """Return who may see one field: the narrower of the record's label and the schema's; unknown is restricted."""
-    label = _labels(record.type).get(pointer, Classification.RESTRICTED)
-    return most_restrictive(record.dataclassification, label)
+    return _labels_under(record.type, record.dataclassification).get(pointer, Classification.RESTRICTED)
 
 
 def body_classification(record: Record) -> Classification:
@@ -85,8 +90,13 @@ def present_fields(record: Record) -> Iterator[tuple[str, Any]]:
 def value_at(data: Mapping[str, Any], pointer: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value at a source field's pointer, or None where the record has none."""
     place: Any = data
-    for name in pointer.split("/")[1:]:
-        if not isinstance(place, Mapping) or name not in place:
+    for name in _names(pointer):
+        if not isinstance(place, dict) or name not in place:
             return None
         place = place[name]
     return place
+
+
+@lru_cache(maxsize=1024)
+def _names(pointer: str) -> tuple[str, ...]:
+    return tuple(pointer.split("/")[1:])

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_of
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Absence, Hold, leaves, pointer_tokens
-from dagster_project.packaging.lineage import Lineage, LineageGroup, lineage_document, lineage_of, read_lineage
+from dagster_project.packaging.lineage import Lineage, LineageGroup, lineage_bytes, lineage_of, read_lineage
 from dagster_project.packaging.release_check import release_check
 from dagster_project.packaging.rendering import Rendering, reapply, render
 from dagster_project.sources.record import reference_to
@@ -43,7 +45,8 @@ def assert_explained(context: RenderingContext, rendering: Rendering, lineage: L
             assert one.reference in stored
             if one.subtype == "IDENTITY" and group.hold is None:
                 assert value == context.value(one.reference, one.source_field)
-    assert read_lineage(json.loads(msgspec.json.encode(lineage_document(lineage)))) == lineage
+    assert lineage_bytes(lineage) == canonical_bytes(document_of(lineage))
+    assert read_lineage(json.loads(lineage_bytes(lineage))) == lineage
 
 
 def masked_values(context: RenderingContext, lineage: Lineage) -> set[str]:
