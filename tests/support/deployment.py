@@ -6,13 +6,14 @@ every group that was started is dead when the context ends.
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -28,6 +29,7 @@ from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.cli.development import dagster_environment
 from dagster_project.settings import Settings
 from tests.fixtures.keys import write_test_keys
+from tests.fixtures.postgresql import PostgresqlServer
 
 CODE_SERVER: Final = "code_server"
 DAEMON: Final = "daemon"
@@ -141,13 +143,17 @@ class Deployment:
         self.wait_until(lambda: self._is_ready(name), SECONDS_TO_START, f"{name} is ready")
 
     def kill(self, name: str) -> None:
-        """Kill one process by SIGKILL: a program, or the newest run worker. Its children live on.
+        """Kill by SIGKILL: a program, whose children live on, or every run worker that is alive.
 
         Raises:
             LookupError: no run worker is alive.
         """
         if name == RUN_WORKER:
-            os.kill(max(self.run_workers()), signal.SIGKILL)
+            workers = self.run_workers()
+            if not workers:
+                raise LookupError(f"no run worker is alive\n{self.log_tails()}")
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
             return
         process = self._running.pop(name)
         process.kill()
@@ -169,7 +175,7 @@ class Deployment:
         """Return the process ids of the run workers that the code server started and that are alive."""
         leader = self._running[CODE_SERVER].pid
         listed = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True
+            ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True
         ).stdout.splitlines()
         rows = [line.split(None, 2) for line in listed]
         return [int(pid) for pid, parent, command in rows if int(parent) == leader and "spawn_main" in command]
@@ -239,6 +245,15 @@ class Deployment:
             while any(_signal_group(process, 0) for process in living) and time.monotonic() < until:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
         self._opened.close()
+
+
+@contextmanager
+def team_databases(server: PostgresqlServer) -> Iterator[dict[str, str]]:
+    """Make two databases for one deployment, as named arguments of `Deployment`; drop them at the end."""
+    names = {f"{kind}_url": f"{kind}_{secrets.token_hex(8)}" for kind in ("database", "dagster_database")}
+    yield {argument: server.create_database(name) for argument, name in names.items()}
+    for name in names.values():
+        server.drop_database(name)
 
 
 def _signal_group(process: subprocess.Popen[bytes], how: int) -> bool:
