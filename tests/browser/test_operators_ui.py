@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwr
 
 from dagster_project.application.reporting import release_rules
 from dagster_project.demo.scenario import load_scenario, restricted_values
-from tests.support.deployment import Deployment, team_databases
+from tests.support.deployment import CODE_SERVER, DAEMON, DEV, WEBSERVER, Deployment, team_databases
 from tests.support.present_day import many_incidents, step_in_the_present
 
 pytestmark = pytest.mark.chromium
@@ -25,31 +25,36 @@ SECONDS: Final = 120.0
 LOOK: Final = 30_000  # milliseconds that a text may take to appear on a page that was opened
 INCIDENT: Final = load_scenario().incident
 Picture = Callable[[Page, str], None]
+Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployment]:
-    """Code server, daemon and webserver, once on each storage."""
+def deploy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploy]:
+    """A function that starts programs on either storage; they end with the test."""
     with ExitStack() as opened:
         urls = {}
         if request.param == "postgresql":
             urls = opened.enter_context(team_databases(request.getfixturevalue("postgresql_server")))
-        running = opened.enter_context(Deployment(tmp_path, **urls))
-        running.assign_shipped_profile("harbourline", "tidewater")
-        yield running
+
+        def start(*programs: str) -> Deployment:
+            running = opened.enter_context(Deployment(tmp_path, **urls, programs=programs))
+            running.assign_shipped_profile("harbourline", "tidewater")
+            return running
+
+        yield start
 
 
 @pytest.fixture
-def browser(deployment: Deployment) -> Iterator[BrowserContext]:
-    """Chromium that reaches the deployment alone; the UI is used at customers who let nothing out."""
+def browser() -> Iterator[BrowserContext]:
+    """Chromium that reaches this machine alone: the UI must work where nothing is let out."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         if os.environ.get("CHANNELSAFE_REQUIRE_ALL") == "1":
             pytest.fail("CHANNELSAFE_REQUIRE_ALL=1, but Chromium is not installed", pytrace=False)
         pytest.skip("Chromium is not installed")
 
-    def only_the_deployment(route: Route) -> None:
-        if route.request.url.startswith(deployment.address):
+    def only_this_machine(route: Route) -> None:
+        if route.request.url.startswith("http://127.0.0.1:"):
             route.continue_()
         else:
             route.abort()
@@ -59,7 +64,7 @@ def browser(deployment: Deployment) -> Iterator[BrowserContext]:
         playwright.chromium.launch(executable_path=program, args=list(SWITCHES)) as chromium,
     ):
         context = chromium.new_context(viewport={"width": 1600, "height": 1000})
-        context.route("**/*", only_the_deployment)
+        context.route("**/*", only_this_machine)
         yield context
 
 
@@ -95,8 +100,9 @@ def assert_nothing_restricted_is_shown(page: Page) -> None:
 
 
 def test_a_dropped_record_file_appears_as_a_checked_candidate_on_its_partition(
-    deployment: Deployment, browser: BrowserContext, picture: Picture
+    deploy: Deploy, browser: BrowserContext, picture: Picture
 ) -> None:
+    deployment = deploy(DEV)
     deployment.drop("01-declaration.ndjson", step_in_the_present(1))
     wait_for_success(deployment, "refresh_incident")
     page = browser.new_page()
@@ -121,8 +127,9 @@ def test_a_dropped_record_file_appears_as_a_checked_candidate_on_its_partition(
 
 
 def test_what_went_through_the_bulk_lane_appears_on_its_partitions_too(
-    deployment: Deployment, browser: BrowserContext, picture: Picture
+    deploy: Deploy, browser: BrowserContext, picture: Picture
 ) -> None:
+    deployment = deploy(CODE_SERVER, DAEMON, WEBSERVER)
     names = [f"INC-{number:04d}" for number in range(8)]
     deployment.drop("incidents.ndjson", many_incidents(names))
     wait_for_success(deployment, "refresh_pending_incidents")

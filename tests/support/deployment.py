@@ -27,7 +27,13 @@ import dagster as dg
 from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.cli.development import dagster_environment
-from dagster_project.settings import Settings
+from dagster_project.settings import (
+    DAGSTER_DATABASE_VARIABLE,
+    DATABASE_VARIABLE,
+    HOME_VARIABLE,
+    KEYS_VARIABLE,
+    Settings,
+)
 from tests.fixtures.keys import write_test_keys
 from tests.fixtures.postgresql import PostgresqlServer
 
@@ -35,6 +41,8 @@ CODE_SERVER: Final = "code_server"
 DAEMON: Final = "daemon"
 WEBSERVER: Final = "webserver"
 RUN_WORKER: Final = "run_worker"
+# All of them together, as `make dev` starts them.
+DEV: Final = "dev"
 SECONDS_TO_START: Final = 120.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
 _SECONDS_TO_STOP: Final = 5.0
@@ -132,7 +140,7 @@ class Deployment:
             process = subprocess.Popen(
                 self._command(name),
                 cwd=_PROJECT,
-                env={**_clean_environment(), **self._environment},
+                env={**_clean_environment(), **(self._environment if name != DEV else self._settings_as_set_by_hand())},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -198,7 +206,7 @@ class Deployment:
     def log_tails(self) -> str:
         """Return the last lines of every log."""
         parts = []
-        for name in (CODE_SERVER, DAEMON, WEBSERVER):
+        for name in (CODE_SERVER, DAEMON, WEBSERVER, DEV):
             if self._log(name).exists():
                 lines = self._log(name).read_text(errors="replace").splitlines()[-_LINES_OF_LOG:]
                 parts.append("\n".join([f"--- {name}", *lines]))
@@ -211,12 +219,22 @@ class Deployment:
             "CHANNELSAFE_CODE_SERVER_PORT": str(self._ports[CODE_SERVER]),
         }
 
+    def _settings_as_set_by_hand(self) -> dict[str, str]:
+        wanted = {
+            HOME_VARIABLE: str(self.settings.home),
+            KEYS_VARIABLE: str(self.settings.keys),
+            DATABASE_VARIABLE: self.settings.database_url,
+            DAGSTER_DATABASE_VARIABLE: self.settings.dagster_database_url,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
     def _command(self, name: str) -> list[str]:
         """Return the command of a program, as docs/operator.md states it."""
         binaries, workspace = Path(sys.executable).parent, str(_PROJECT / "deploy" / "workspace.grpc.yaml")
         host, port = "127.0.0.1", str(self._ports.get(name))
         module = ("--module-name", "dagster_project.definitions")
         return {
+            DEV: [str(binaries / "channelsafe"), "dev", "--port", str(self._ports[WEBSERVER])],
             CODE_SERVER: [str(binaries / "dagster"), "api", "grpc", *module, "--host", host, "--port", port],
             DAEMON: [str(binaries / "dagster-daemon"), "run", "--workspace", workspace],
             WEBSERVER: [
@@ -230,7 +248,7 @@ class Deployment:
             # It listens once the definitions are loaded; a daemon that comes sooner looks again only after a minute.
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self._ports[CODE_SERVER])) == 0
-        if name == WEBSERVER:
+        if name in {WEBSERVER, DEV}:
             return _answers(self._ports[WEBSERVER], "/server_info")
         return True
 
