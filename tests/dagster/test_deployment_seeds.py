@@ -18,9 +18,10 @@ from dagster_project.cli.development import dagster_environment, seed_dagster_ho
 from dagster_project.errors import UsageError
 from dagster_project.run_launcher import WatchedRunLauncher
 from dagster_project.settings import DAGSTER_DATABASE_VARIABLE, Settings
-from tests.support.deployment import team_databases
+from tests.support.deployment import CODE_SERVER, DAEMON, WEBSERVER, command_of, team_databases
 
-SEEDS = Path(__file__).resolve().parents[2] / "deploy"
+PROJECT = Path(__file__).resolve().parents[2]
+SEEDS = PROJECT / "deploy"
 SECONDS = 30.0
 
 
@@ -120,3 +121,9 @@ def test_one_database_for_dagster_and_channelsafe_is_refused(tmp_path: Path) -> 
 def test_dagster_is_told_which_driver_to_use(tmp_path: Path, scheme: str) -> None:
     settings = Settings(tmp_path / "home", tmp_path / "keys", dagster_database_url=f"{scheme}://me@db.example/runs")
     assert dagster_environment(settings)[DAGSTER_DATABASE_VARIABLE] == "postgresql+psycopg2://me@db.example/runs"
+
+
+@pytest.mark.parametrize(("program", "port"), [(CODE_SERVER, 4266), (DAEMON, None), (WEBSERVER, 3000)])
+def test_operators_are_told_the_very_commands_that_the_tests_start(program: str, port: int | None) -> None:
+    told = (PROJECT / "docs" / "operator.md").read_text().splitlines()
+    assert " ".join(command_of(program, port)) in told

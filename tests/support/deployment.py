@@ -81,7 +81,7 @@ class Deployment:
         self._wanted = tuple(programs)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._groups: list[subprocess.Popen[bytes]] = []
-        self._ports = {name: _free_port() for name in (CODE_SERVER, WEBSERVER)}
+        self._ports = {name: _free_port() for name in (CODE_SERVER, WEBSERVER, DEV)}
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -116,7 +116,7 @@ class Deployment:
     @property
     def address(self) -> str:
         """Where the UI is."""
-        return f"http://127.0.0.1:{self._ports[WEBSERVER]}"
+        return f"http://127.0.0.1:{self._ports[DEV if DEV in self._wanted else WEBSERVER]}"
 
     def assign_shipped_profile(self, *bridges: str) -> None:
         """Render these bridges under the customer profile that ships."""
@@ -136,11 +136,13 @@ class Deployment:
         Raises:
             NotReached: it ended, or was not ready in time.
         """
+        program, *arguments = command_of(name, self._ports.get(name))
+        environment = self._settings_as_set_by_hand() if name == DEV else self._environment
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(
-                self._command(name),
+                [str(Path(sys.executable).parent / program), *arguments],
                 cwd=_PROJECT,
-                env={**_clean_environment(), **(self._environment if name != DEV else self._settings_as_set_by_hand())},
+                env=_clean_environment() | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -228,28 +230,13 @@ class Deployment:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def _command(self, name: str) -> list[str]:
-        """Return the command of a program, as docs/operator.md states it."""
-        binaries, workspace = Path(sys.executable).parent, str(_PROJECT / "deploy" / "workspace.grpc.yaml")
-        host, port = "127.0.0.1", str(self._ports.get(name))
-        module = ("--module-name", "dagster_project.definitions")
-        return {
-            DEV: [str(binaries / "channelsafe"), "dev", "--port", str(self._ports[WEBSERVER])],
-            CODE_SERVER: [str(binaries / "dagster"), "api", "grpc", *module, "--host", host, "--port", port],
-            DAEMON: [str(binaries / "dagster-daemon"), "run", "--workspace", workspace],
-            WEBSERVER: [
-                *(str(binaries / "dagster-webserver"), "--workspace", workspace),
-                *("--host", host, "--port", port),
-            ],
-        }[name]
-
     def _is_ready(self, name: str) -> bool:
         if name == CODE_SERVER:
             # It listens once the definitions are loaded; a daemon that comes sooner looks again only after a minute.
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self._ports[CODE_SERVER])) == 0
         if name in {WEBSERVER, DEV}:
-            return _answers(self._ports[WEBSERVER], "/server_info")
+            return _answers(self._ports[name], "/server_info")
         return True
 
     def _log(self, name: str) -> Path:
@@ -263,6 +250,18 @@ class Deployment:
             while any(_signal_group(process, 0) for process in living) and time.monotonic() < until:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
         self._opened.close()
+
+
+def command_of(name: str, port: int | None) -> list[str]:
+    """Return the command that starts a program from the project's folder, as docs/operator.md states it."""
+    workspace = ("--workspace", "deploy/workspace.grpc.yaml")
+    module, address = ("--module-name", "dagster_project.definitions"), ("--host", "127.0.0.1", "--port", str(port))
+    return {
+        CODE_SERVER: ["dagster", "api", "grpc", *module, *address],
+        DAEMON: ["dagster-daemon", "run", *workspace],
+        WEBSERVER: ["dagster-webserver", *workspace, *address],
+        DEV: ["channelsafe", "dev", "--port", str(port)],
+    }[name]
 
 
 @contextmanager
