@@ -10,15 +10,18 @@ from pathlib import Path
 import dagster as dg
 
 from assets.analytics import analytics_files
+from checks.analytics import analytics_checks
 from checks.safety import release_check
 from checks.standing import no_incident_left_behind
 from dagster_project.jobs import (
     REFRESH_ASSETS,
+    check_analytics,
     publish_analytics,
     refresh_incident,
     refresh_pending_incidents,
     report_refreshes,
 )
+from dagster_project.schedules import hourly_check_of_analytics
 from dagster_project.sensors import finished_refreshes, new_records, stale_candidates, unpublished_results
 from dagster_project.settings import Settings, read_settings
 from resources.workspace import WorkspaceResource
@@ -28,9 +31,10 @@ def build_definitions(settings: Settings, resources: Mapping[str, object] | None
     """Return the definitions of one deployment; `resources` replace the default ones by name."""
     return dg.Definitions(
         assets=[*REFRESH_ASSETS, analytics_files],
-        asset_checks=[release_check, no_incident_left_behind],
-        jobs=[refresh_incident, refresh_pending_incidents, report_refreshes, publish_analytics],
+        asset_checks=[release_check, no_incident_left_behind, analytics_checks],
+        jobs=[refresh_incident, refresh_pending_incidents, report_refreshes, publish_analytics, check_analytics],
         sensors=[new_records, finished_refreshes, stale_candidates, unpublished_results],
+        schedules=[hourly_check_of_analytics],
         resources={"channelsafe": WorkspaceResource(settings), **(resources or {})},
         executor=dg.in_process_executor,
     )

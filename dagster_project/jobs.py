@@ -16,6 +16,7 @@ import dagster as dg
 
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
 from assets.reports import events_of_refresh, events_of_stale
+from checks.analytics import analytics_checks
 from checks.safety import release_check
 from checks.standing import no_incident_left_behind
 from dagster_project.application.lanes import BulkTally, work_bulk_lane
@@ -102,8 +103,15 @@ def report_refreshes() -> None:
 
 publish_analytics = dg.define_asset_job(
     "publish_analytics",
-    selection=dg.AssetSelection.assets("analytics"),
+    # Without the checks of the files: they load libraries that cost seconds, and publications come every minute.
+    selection=dg.AssetSelection.assets("analytics") - dg.AssetSelection.checks(analytics_checks),
     description="Publish the DuckDB files for analysts.",
+)
+
+check_analytics = dg.define_asset_job(
+    "check_analytics",
+    selection=dg.AssetSelection.checks(analytics_checks),
+    description="Check the DuckDB files for analysts as they lie there: schemas and expectations.",
 )
 
 

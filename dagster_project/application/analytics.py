@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from dagster_project.application.analytics_columns import INTERNAL_FILE, PUBLIC_FILE, VIEWS
+from dagster_project.application.analytics_columns import TABLES as TABLE_COLUMNS
 from dagster_project.application.analytics_position import Counts, Position, Seal, position_of, read_seal, write_seal
 from dagster_project.application.analytics_reading import Reading
 from dagster_project.application.analytics_rows import (
@@ -22,33 +22,14 @@ from dagster_project.application.analytics_rows import (
     PublicationRow,
 )
 from dagster_project.application.workspace import Workspace
-from dagster_project.connections.duckdb_files import build_file, columns_of, only_publisher, put_in_place
+from dagster_project.connections.duckdb_columns import Row
+from dagster_project.connections.duckdb_files import build_file, only_publisher, put_in_place
 from dagster_project.errors import Unavailable
 from dagster_project.integrity.digests import digest_bytes, digest_of
 from dagster_project.store.cursors import cursor_position, move_cursor
 from dagster_project.store.transaction import Transaction
 
-INTERNAL_FILE: Final = "internal.duckdb"
-PUBLIC_FILE: Final = "public.duckdb"
 CURSOR: Final = "analytics"
-# The views in the order in which they build on each other; one file in `sql/` each.
-VIEWS: Final = (
-    "passed_candidates",
-    "failed_candidates",
-    "candidates",
-    "incidents",
-    "fields",
-    "absences",
-    "slots",
-    "manifests",
-    "annexes",
-    "lineage",
-    "changes",
-    "open_items",
-    "open_item_evidence",
-    "release_checks",
-    "publication",
-)
 _SQL: Final = Path(__file__).parents[2] / "sql"
 # Raised when the rows change their meaning without a change of tables or views: what was published is then stale.
 _FORM: Final = 1
@@ -76,15 +57,15 @@ def publish(workspace: Workspace) -> PublicationReport:
         Unavailable: the files cannot be written, or another publisher is at work.
     """
     folder = workspace.settings.published_analytics
-    views = read_views()
-    definition = _definition_digest(views)
+    statements = (*read_views().values(), *comments())
+    definition = _definition_digest(statements)
     with only_publisher(folder):
         seal = read_seal(folder)
         with workspace.store.read() as transaction:
             position = position_of(transaction)
             is_new = seal is None or (seal.position, seal.definition_digest) != (position, definition)
             if seal is None or is_new:
-                seal = _build(workspace, transaction, position, views, definition)
+                seal = _build(workspace, transaction, position, statements, definition)
         _move_cursor(workspace, position.candidate_id)
     return PublicationReport(
         incidents=seal.counts.incidents,
@@ -118,20 +99,29 @@ def read_views() -> dict[str, str]:
         ) from error
 
 
-def _definition_digest(views: dict[str, str]) -> str:
-    tables = {name: columns_of(row_type) for name, row_type in TABLES.items()}
-    return digest_of({"form": _FORM, "tables": tables, "views": views})
+def comments() -> tuple[str, ...]:
+    """Return the statements that write into a file what every column of every view means."""
+    said = [(view.name, column.name, column.description) for view in VIEWS.values() for column in view.columns]
+    quoted = [(view, column, text.replace("'", "''")) for view, column, text in said]
+    return tuple(f"COMMENT ON COLUMN {view}.{column} IS '{text}'" for view, column, text in quoted)
+
+
+def _definition_digest(statements: tuple[str, ...]) -> str:
+    tables = {
+        name: [f"{column.name} {column.kind} {column.nullable}" for column in table.columns]
+        for name, table in TABLE_COLUMNS.items()
+    }
+    return digest_of({"form": _FORM, "tables": tables, "statements": list(statements)})
 
 
 def _build(
-    workspace: Workspace, transaction: Transaction, position: Position, views: dict[str, str], definition: str
+    workspace: Workspace, transaction: Transaction, position: Position, statements: tuple[str, ...], definition: str
 ) -> Seal:
     folder = workspace.settings.published_analytics
     counted = _Counted(_all_rows(workspace, transaction, position))
-    statements = tuple(views.values())
     built = {
-        folder / INTERNAL_FILE: build_file(folder / INTERNAL_FILE, tables=TABLES, rows=counted, views=statements),
-        folder / PUBLIC_FILE: build_file(folder / PUBLIC_FILE, tables=TABLES, rows=_released(), views=statements),
+        folder / INTERNAL_FILE: build_file(folder / INTERNAL_FILE, tables=TABLES, rows=counted, statements=statements),
+        folder / PUBLIC_FILE: build_file(folder / PUBLIC_FILE, tables=TABLES, rows=_released(), statements=statements),
     }
     seal = Seal(
         position=position,
@@ -144,7 +134,7 @@ def _build(
     return seal
 
 
-def _all_rows(workspace: Workspace, transaction: Transaction, position: Position) -> Iterator[msgspec.Struct]:
+def _all_rows(workspace: Workspace, transaction: Transaction, position: Position) -> Iterator[Row]:
     yield from Reading(transaction).every_row()
     yield PublicationRow(
         candidate_id=position.candidate_id,
@@ -154,7 +144,7 @@ def _all_rows(workspace: Workspace, transaction: Transaction, position: Position
     )
 
 
-def _released() -> Iterator[msgspec.Struct]:
+def _released() -> Iterator[Row]:
     """Yield the rows of released versions, from which alone the public file is made: nothing can be released yet."""
     yield from ()
 
@@ -162,11 +152,11 @@ def _released() -> Iterator[msgspec.Struct]:
 class _Counted:
     """Passes rows through once and counts those that the report names."""
 
-    def __init__(self, rows: Iterator[msgspec.Struct]) -> None:
+    def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
         self._seen = dict.fromkeys(TABLES.values(), 0)
 
-    def __iter__(self) -> Iterator[msgspec.Struct]:
+    def __iter__(self) -> Iterator[Row]:
         for row in self._rows:
             self._seen[type(row)] += 1
             yield row

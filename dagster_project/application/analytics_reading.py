@@ -12,6 +12,7 @@ import msgspec
 from dagster_project.application import analytics_rows as rows
 from dagster_project.application.analytics_gate import Gate, StoredCheck, StoredManifest, differs, read_gate
 from dagster_project.application.candidates import read_open_item
+from dagster_project.connections.duckdb_columns import Row
 from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import keyed_digest
@@ -39,7 +40,7 @@ class Reading:
         self._snapshots: set[str] = set()
         self._passed: dict[int, bool] = {}
 
-    def every_row(self) -> Iterator[msgspec.Struct]:
+    def every_row(self) -> Iterator[Row]:
         """Yield every row of every table but the publication's own.
 
         Raises:
@@ -51,7 +52,7 @@ class Reading:
                 yield from self._candidate(row)
             yield from self._open_items(incident.incident)
 
-    def _candidate(self, row: CandidateRow) -> Iterator[msgspec.Struct]:
+    def _candidate(self, row: CandidateRow) -> Iterator[Row]:
         self._verify(row)
         gate = read_gate(self._transaction, row)
         self._passed[row.candidate_id] = gate.passed
@@ -121,7 +122,7 @@ class Reading:
             created_at=row.created_at,
         )
 
-    def _fields(self, row: CandidateRow, lineage: Lineage, values: dict[str, Any]) -> Iterator[msgspec.Struct]:
+    def _fields(self, row: CandidateRow, lineage: Lineage, values: dict[str, Any]) -> Iterator[Row]:
         passed = self._passed[row.candidate_id]
         for group in lineage.groups:
             draft, hold = group.draft, group.hold
@@ -149,7 +150,7 @@ class Reading:
                 rejected_inputs=len(absence.rejected),
             )
 
-    def _lineage(self, row: CandidateRow, lineage: Lineage) -> Iterator[msgspec.Struct]:
+    def _lineage(self, row: CandidateRow, lineage: Lineage) -> Iterator[Row]:
         for group in lineage.groups:
             for one in group.draft.inputs or (None,):
                 yield self._lineage_row(row, group, one)
@@ -172,7 +173,7 @@ class Reading:
             rule_digest=group.rule_digest,
         )
 
-    def _changes(self, row: CandidateRow, delta: Delta) -> Iterator[msgspec.Struct]:
+    def _changes(self, row: CandidateRow, delta: Delta) -> Iterator[Row]:
         new_shown = self._passed[row.candidate_id]
         # Candidates come in the order of their bridge, so a predecessor was judged before; an unknown one is not shown.
         old_shown = row.predecessor_id is not None and self._passed.get(row.predecessor_id, False)
@@ -189,12 +190,12 @@ class Reading:
                 evidence_records=len(one.evidence),
             )
 
-    def _annexes(self, row: CandidateRow) -> Iterator[msgspec.Struct]:
+    def _annexes(self, row: CandidateRow) -> Iterator[Row]:
         annexes = _DOCUMENT.decode(self._transaction.get_sealed(row.annex_digest))
         for audience, entries in annexes.items():
             yield rows.AnnexRow(candidate_id=row.candidate_id, audience=audience, withheld=len(entries))
 
-    def _gate(self, row: CandidateRow, gate: Gate) -> Iterator[msgspec.Struct]:
+    def _gate(self, row: CandidateRow, gate: Gate) -> Iterator[Row]:
         for one in gate.checks:
             yield self._check_row(row, one)
             for reason in one.check.reasons:
@@ -242,7 +243,7 @@ class Reading:
             created_at=one.row.created_at,
         )
 
-    def _open_items(self, incident: str) -> Iterator[msgspec.Struct]:
+    def _open_items(self, incident: str) -> Iterator[Row]:
         for row in open_items.items_of(self._transaction, incident):
             item = read_open_item(self._transaction, row.body_digest)
             yield rows.OpenItemRow(
@@ -268,7 +269,7 @@ class Reading:
                 )
 
 
-def _slots(row: CandidateRow, content: dict[str, Any]) -> Iterator[msgspec.Struct]:
+def _slots(row: CandidateRow, content: dict[str, Any]) -> Iterator[Row]:
     for slot, state in content["held"].items():
         yield rows.SlotRow(
             candidate_id=row.candidate_id,

@@ -1,8 +1,10 @@
-"""The rows of the analytics files: one type per table, its fields are the columns.
+"""The rows of the analytics files: one type per table, its fields are the columns and say what they mean.
 
-Belongs here: what an analyst may be told, as types. No field here can carry a source value: values are package
-values of candidates that passed, everything else is an id, a code, a count, an instant or a digest. Filling them
-is `analytics_reading`; the views over them are in `sql/`.
+Belongs here: what an analyst may be told, as types, with a word on each column. No field here can carry a source
+value: values are package values of candidates that passed, everything else is an id, a code, a count, an instant or
+a digest. This is the one definition of the columns: whatever else speaks of them is made from it
+(`connections.duckdb_columns`, `analytics_columns`). Filling the rows is `analytics_reading`; the views over them are
+in `sql/`.
 
 Digests over anything restricted are keyed per deployment (``hmac-sha256:``), because a plain one could be guessed
 back; plain ones (``sha256:``) name profiles, rules, the renderer and the content of candidates that passed.
@@ -11,206 +13,266 @@ back; plain ones (``sha256:``) name profiles, rules, the renderer and the conten
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, ClassVar, Final
 
-import msgspec
+from dagster_project.application.reporting import VALIDITY_RULE
+from dagster_project.connections.duckdb_columns import KEYED, PLAIN, Row, Says
+from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS
+from dagster_project.packaging.open_items import RESOLUTIONS
+from dagster_project.packaging.release_rules import INPUTLESS, RELEASE_RULES
+from dagster_project.packaging.transformations import TRANSFORMATIONS
+from dagster_project.packaging.vocabulary import FIELD_CLASSES, REVIEW_ROLES, SLOT_STATES
+from dagster_project.store.candidates import CandidateOutcome
+
+# OpenLineage's words, the nine causes of a delta (design, section 6) and the keyed operations.
+_RELATIONS: Final = ("DIRECT", "INDIRECT")
+_SUBTYPES: Final = ("IDENTITY", "TRANSFORMATION", "AGGREGATION", "CONDITIONAL", "FILTER", "GROUP_BY")
+_CAUSES: Final = (
+    "new_evidence", "source_update", "routine_carry_forward", "policy_change", "review_decision", "correction",
+    "renderer_change", "clock", "reaffirmation",
+)  # fmt: skip
+_OPERATIONS: Final = ("add", "remove", "replace")
+_OUTCOMES: Final = tuple(outcome.value for outcome in CandidateOutcome)
+_TRANSFORMATIONS: Final = tuple(sorted({*TRANSFORMATIONS, *SLOT_TRANSFORMATIONS, *INPUTLESS}))
+_RULES: Final = (*(rule.__name__ for rule in RELEASE_RULES), VALIDITY_RULE)
+
+CandidateId = Annotated[int, Says("The candidate, counted over all incidents.")]
+Incident = Annotated[str, Says("The incident, by its id.")]
+Bridge = Annotated[str, Says("The customer bridge, by its name.")]
+Pointer = Annotated[str, Says("The field, as a JSON pointer into the package.")]
+RuleId = Annotated[str, Says("The profile's rule that makes the field.")]
+RuleDigest = Annotated[str, Says("The digest of that rule.", form=PLAIN)]
+Transformation = Annotated[str, Says("How the rule makes the value.", _TRANSFORMATIONS)]
+ContentDigest = Annotated[
+    str, Says("The digest of the content: plain where the candidate passed, else keyed.", form=f"{PLAIN}|{KEYED}")
+]
+SnapshotDigest = Annotated[str, Says("The keyed digest of the pinned record versions.", form=KEYED)]
+DataDigest = Annotated[str, Says("The keyed digest of the record's data.", form=KEYED)]
+ProfileDigest = Annotated[str, Says("The digest of the disclosure profile.", form=PLAIN)]
+RendererDigest = Annotated[str, Says("The digest of the renderer.", form=PLAIN)]
+TzdataVersion = Annotated[str, Says("The version of the time zone data.")]
+EvaluationInstant = Annotated[datetime, Says("The instant for which the candidate was rendered.")]
+AsOf = Annotated[datetime | None, Says("The latest recorded time among the records that feed its fields.")]
+PredecessorId = Annotated[int | None, Says("The candidate before it on this bridge; NULL for the first.")]
+Slot = Annotated[str, Says("The placeholder slot, by its name in the profile.")]
+RejectedInputs = Annotated[int, Says("How many rejected inputs are behind it.")]
+EvidenceRecords = Annotated[int, Says("How many record versions are behind it.")]
+RecordSource = Annotated[str, Says("The source system of the record.")]
+RecordId = Annotated[str, Says("The record's id in its source system.")]
+RecordVersion = Annotated[int, Says("The version of the record.")]
 
 
-class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentRow(Row, frozen=True, kw_only=True):
     """One registered incident and its pending change."""
 
-    incident: str
-    revision: int
-    observed_revision: int
-    pending_since: datetime | None
-    urgent: bool
-    registered_at: datetime
+    unique: ClassVar[tuple[str, ...]] = ("incident",)
+    incident: Incident
+    revision: Annotated[int, Says("How often its records moved.")]
+    observed_revision: Annotated[int, Says("The revision that its last refresh observed.")]
+    pending_since: Annotated[datetime | None, Says("Since when a change waits for a refresh; NULL where none does.")]
+    urgent: Annotated[bool, Says("Whether the pending change is of severity one.")]
+    registered_at: Annotated[datetime, Says("When its first record was admitted.")]
 
 
-class CandidateRow(msgspec.Struct, frozen=True, kw_only=True):
+class CandidateRow(Row, frozen=True, kw_only=True):
     """One candidate. `content_digest` is keyed where it did not pass: its content may hold what must not leave."""
 
-    candidate_id: int
-    incident: str
-    bridge: str
-    ordinal: int
-    content_number: int
-    content_changed: bool
-    content_digest: str
-    predecessor_id: int | None
-    evaluation_instant: datetime
-    as_of: datetime | None
-    outcome: str
-    holds: int
-    carried_forward: int
-    profile: str
-    profile_digest: str
-    renderer_digest: str
-    tzdata_version: str
-    snapshot_digest: str
-    created_at: datetime
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id",)
+    candidate_id: CandidateId
+    incident: Incident
+    bridge: Bridge
+    ordinal: Annotated[int, Says("Counts the candidates of this incident and bridge, from 1.")]
+    content_number: Annotated[int, Says("Counts their different contents, from 1.")]
+    content_changed: Annotated[bool, Says("Whether the content differs from that of the candidate before.")]
+    content_digest: ContentDigest
+    predecessor_id: PredecessorId
+    evaluation_instant: EvaluationInstant
+    as_of: AsOf
+    outcome: Annotated[str, Says("'held' where a field or slot is on hold.", _OUTCOMES)]
+    holds: Annotated[int, Says("How many holds it has, those without a field included.")]
+    carried_forward: Annotated[int, Says("How many fields are as in the candidate before.")]
+    profile: Annotated[str, Says("The disclosure profile, by its name.")]
+    profile_digest: ProfileDigest
+    renderer_digest: RendererDigest
+    tzdata_version: TzdataVersion
+    snapshot_digest: SnapshotDigest
+    created_at: Annotated[datetime, Says("When it was stored.")]
 
 
-class FieldRow(msgspec.Struct, frozen=True, kw_only=True):
+class FieldRow(Row, frozen=True, kw_only=True):
     """One leaf of a candidate's content. `value` is None, and `withheld` true, where the candidate did not pass."""
 
-    candidate_id: int
-    pointer: str
-    field_class: str | None
-    value: str | None
-    withheld: bool
-    value_digest: str
-    on_hold: bool
-    slot: str | None
-    reason: str | None
-    rule_id: str
-    rule_digest: str
-    transformation: str
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id", "pointer")
+    candidate_id: CandidateId
+    pointer: Pointer
+    field_class: Annotated[str | None, Says("The kind of field that policy speaks of.", FIELD_CLASSES)]
+    value: Annotated[str | None, Says("The package value as text, lists and numbers as JSON; NULL where withheld.")]
+    withheld: Annotated[bool, Says("Whether the value is not shown because the candidate did not pass.")]
+    value_digest: Annotated[str, Says("The keyed digest of the value; equal digests are equal values.", form=KEYED)]
+    on_hold: Annotated[bool, Says("Whether the value stands in for one that is kept back.")]
+    slot: Annotated[str | None, Says("The slot in which the hold shows; NULL where there is none.")]
+    reason: Annotated[str | None, Says("Why it is on hold; NULL where it is not.")]
+    rule_id: RuleId
+    rule_digest: RuleDigest
+    transformation: Transformation
 
 
-class AbsenceRow(msgspec.Struct, frozen=True, kw_only=True):
+class AbsenceRow(Row, frozen=True, kw_only=True):
     """One hold on a part of a candidate where no leaf can stand."""
 
-    candidate_id: int
-    pointer: str
-    slot: str
-    reason: str
-    evidence_records: int
-    rejected_inputs: int
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id", "pointer", "slot", "reason")
+    candidate_id: CandidateId
+    pointer: Annotated[str, Says("The part of the package concerned, as a JSON pointer.")]
+    slot: Slot
+    reason: Annotated[str, Says("Why no field can stand there.")]
+    evidence_records: EvidenceRecords
+    rejected_inputs: RejectedInputs
 
 
-class SlotRow(msgspec.Struct, frozen=True, kw_only=True):
+class SlotRow(Row, frozen=True, kw_only=True):
     """One placeholder slot of a candidate that passed."""
 
-    candidate_id: int
-    slot: str
-    category: str
-    slot_state: str
-    review_role: str
-    fields: tuple[str, ...]
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id", "slot")
+    candidate_id: CandidateId
+    slot: Slot
+    category: Annotated[str, Says("What kind of thing the slot is for.")]
+    slot_state: Annotated[str, Says("Whether something is on hold there.", SLOT_STATES)]
+    review_role: Annotated[str, Says("Who reviews what is on hold there.", REVIEW_ROLES)]
+    fields: Annotated[tuple[str, ...], Says("The pointers of what is on hold there.")]
 
 
-class ManifestRow(msgspec.Struct, frozen=True, kw_only=True):
+class ManifestRow(Row, frozen=True, kw_only=True):
     """One internal manifest."""
 
-    manifest_digest: str
-    candidate_id: int
-    check_id: int
-    content_digest: str
-    valid_until: datetime
-    as_of: datetime | None
-    evaluation_instant: datetime
-    snapshot_digest: str
-    profile_digest: str
-    renderer_digest: str
-    tzdata_version: str
-    predecessor_id: int | None
-    held: tuple[str, ...]
-    withheld: int
-    created_at: datetime
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id",)
+    manifest_digest: Annotated[str, Says("The keyed digest of the internal manifest.", form=KEYED)]
+    candidate_id: CandidateId
+    check_id: Annotated[int, Says("The passed release check that it names.")]
+    content_digest: ContentDigest
+    valid_until: Annotated[datetime, Says("Until when the release check holds.")]
+    as_of: AsOf
+    evaluation_instant: EvaluationInstant
+    snapshot_digest: SnapshotDigest
+    profile_digest: ProfileDigest
+    renderer_digest: RendererDigest
+    tzdata_version: TzdataVersion
+    predecessor_id: PredecessorId
+    held: Annotated[tuple[str, ...], Says("The pointers on hold.")]
+    withheld: Annotated[int, Says("How many values its annexes keep inside.")]
+    created_at: Annotated[datetime, Says("When it was stored.")]
 
 
-class AnnexRow(msgspec.Struct, frozen=True, kw_only=True):
+class AnnexRow(Row, frozen=True, kw_only=True):
     """How many values one audience's annex of a candidate holds; never which."""
 
-    candidate_id: int
-    audience: str
-    withheld: int
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id", "audience")
+    candidate_id: CandidateId
+    audience: Annotated[str, Says("Who may open the annex.", REVIEW_ROLES)]
+    withheld: Annotated[int, Says("How many values it keeps inside.")]
 
 
-class LineageRow(msgspec.Struct, frozen=True, kw_only=True):
+class LineageRow(Row, frozen=True, kw_only=True):
     """One input of one field; a profile constant has one row without an input."""
 
-    candidate_id: int
-    pointer: str
-    source: str | None
-    recordid: str | None
-    recordversion: int | None
-    data_digest: str | None
-    source_field: str | None
-    relation: str | None
-    subtype: str | None
-    masking: bool
-    transformation: str
-    rule_id: str
-    rule_digest: str
+    unique: ClassVar[
+        tuple[str, ...]
+    ] = ()  # a field may read the same source field of a record twice, to different ends
+    candidate_id: CandidateId
+    pointer: Pointer
+    source: Annotated[str | None, Says("The source system of the record that was read; NULL for a constant.")]
+    recordid: Annotated[str | None, Says("The record's id in its source system.")]
+    recordversion: Annotated[int | None, Says("The version of the record.")]
+    data_digest: Annotated[str | None, Says("The keyed digest of the record's data.", form=KEYED)]
+    source_field: Annotated[str | None, Says("The field of the record that was read.")]
+    relation: Annotated[str | None, Says("DIRECT: the value enters the field; INDIRECT: it only decides.", _RELATIONS)]
+    subtype: Annotated[str | None, Says("The relation in more detail, in OpenLineage's words.", _SUBTYPES)]
+    masking: Annotated[bool, Says("Whether the input cannot be recovered from the field.")]
+    transformation: Transformation
+    rule_id: RuleId
+    rule_digest: RuleDigest
 
 
-class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeRow(Row, frozen=True, kw_only=True):
     """One delta operation. A value is None where the candidate that it belongs to did not pass."""
 
-    candidate_id: int
-    op: str
-    pointer: str
-    cause: str
-    old_value: str | None
-    new_value: str | None
-    old_digest: str | None
-    new_digest: str | None
-    evidence_records: int
+    unique: ClassVar[tuple[str, ...]] = ("candidate_id", "pointer")
+    candidate_id: CandidateId
+    op: Annotated[str, Says("What happened to the field.", _OPERATIONS)]
+    pointer: Pointer
+    cause: Annotated[str, Says("What brought the change about.", _CAUSES)]
+    old_value: Annotated[str | None, Says("The value before; NULL where the candidate before did not pass.")]
+    new_value: Annotated[str | None, Says("The value now; NULL where this candidate did not pass.")]
+    old_digest: Annotated[str | None, Says("The keyed digest of the value before.", form=KEYED)]
+    new_digest: Annotated[str | None, Says("The keyed digest of the value now.", form=KEYED)]
+    evidence_records: EvidenceRecords
 
 
-class ReleaseCheckRow(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseCheckRow(Row, frozen=True, kw_only=True):
     """One release check; digests as in its candidate."""
 
-    check_id: int
-    candidate_id: int
-    content_digest: str
-    snapshot_digest: str
-    profile_digest: str
-    deny_list_digest: str
-    passed: bool
-    evaluated_for: datetime
-    valid_until: datetime | None
-    created_at: datetime
+    unique: ClassVar[tuple[str, ...]] = ("check_id",)
+    check_id: Annotated[int, Says("The release check, counted over all incidents.")]
+    candidate_id: CandidateId
+    content_digest: ContentDigest
+    snapshot_digest: SnapshotDigest
+    profile_digest: ProfileDigest
+    deny_list_digest: Annotated[str, Says("The keyed digest of the deny list that it was judged by.", form=KEYED)]
+    passed: Annotated[bool, Says("Whether it passed.")]
+    evaluated_for: Annotated[datetime, Says("The instant for which it was judged.")]
+    valid_until: Annotated[datetime | None, Says("Until when it holds; NULL where that cannot be said.")]
+    created_at: Annotated[datetime, Says("When it was stored.")]
 
 
-class ReasonRow(msgspec.Struct, frozen=True, kw_only=True):
+class ReasonRow(Row, frozen=True, kw_only=True):
     """One reason for which a release check failed."""
 
-    check_id: int
-    candidate_id: int
-    rule: str
-    code: str
-    pointers: tuple[str, ...]
+    unique: ClassVar[tuple[str, ...]] = ()  # one rule may find the same code in several places
+    check_id: Annotated[int, Says("The release check that failed.")]
+    candidate_id: CandidateId
+    rule: Annotated[str, Says("The release rule that found the reason.", _RULES)]
+    code: Annotated[str, Says("What it found, as a code.")]
+    pointers: Annotated[tuple[str, ...], Says("The fields concerned.")]
 
 
-class OpenItemRow(msgspec.Struct, frozen=True, kw_only=True):
+class OpenItemRow(Row, frozen=True, kw_only=True):
     """One open item, resolved or not."""
 
-    open_item_id: int
-    incident: str
-    bridge: str
-    kind: str
-    slot: str
-    fields: tuple[str, ...]
-    owner_role: str
-    resolved_by: str
-    rejected_inputs: int
-    opened_at: datetime
-    resolved_at: datetime | None
+    unique: ClassVar[tuple[str, ...]] = ("open_item_id",)
+    open_item_id: Annotated[int, Says("The open item, counted over all incidents.")]
+    incident: Incident
+    bridge: Annotated[str, Says("The customer bridge; '' where it concerns all of them.")]
+    kind: Annotated[str, Says("What kind of conflict or question it is.", tuple(RESOLUTIONS))]
+    slot: Annotated[str, Says("The slot in which it shows.")]
+    fields: Annotated[tuple[str, ...], Says("The fields concerned.")]
+    owner_role: Annotated[str, Says("Who resolves it.", REVIEW_ROLES)]
+    resolved_by: Annotated[str, Says("What resolves it.")]
+    rejected_inputs: RejectedInputs
+    opened_at: Annotated[datetime, Says("When it was last opened.")]
+    resolved_at: Annotated[datetime | None, Says("When it was resolved; NULL while it is open.")]
 
 
-class EvidenceRow(msgspec.Struct, frozen=True, kw_only=True):
+class EvidenceRow(Row, frozen=True, kw_only=True):
     """One record version on a side of an open item."""
 
-    open_item_id: int
-    source: str
-    recordid: str
-    recordversion: int
-    data_digest: str
+    unique: ClassVar[tuple[str, ...]] = ("open_item_id", "source", "recordid", "recordversion", "data_digest")
+    open_item_id: Annotated[int, Says("The open item.")]
+    source: RecordSource
+    recordid: RecordId
+    recordversion: RecordVersion
+    data_digest: DataDigest
 
 
-class PublicationRow(msgspec.Struct, frozen=True, kw_only=True):
+class PublicationRow(Row, frozen=True, kw_only=True):
     """What this file was made from, and when."""
 
-    candidate_id: int
-    check_id: int
-    log_sequence: int
-    published_at: datetime
+    unique: ClassVar[tuple[str, ...]] = ("published_at",)
+    candidate_id: Annotated[int, Says("The last candidate in the file.")]
+    check_id: Annotated[int, Says("The last release check in the file.")]
+    log_sequence: Annotated[int, Says("The last record that had been admitted.")]
+    published_at: Annotated[datetime, Says("When the file was made.")]
 
 
-TABLES: Final[Mapping[str, type[msgspec.Struct]]] = MappingProxyType(
+TABLES: Final[Mapping[str, type[Row]]] = MappingProxyType(
     {
         "incidents": IncidentRow,
         "candidates": CandidateRow,

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -22,14 +23,16 @@ from dagster_project.settings import (
 )
 
 _SEEDS: Final = Path(__file__).resolve().parents[2] / "deploy"
+_POSTGRESQL_PORT: Final = 5432
 
 
 def seed_dagster_home(settings: Settings) -> Path:
     """Make the folder of the Dagster instance with its `dagster.yaml`, unless it is there.
 
     Raises:
-        UsageError: it is there, for the other kind of storage.
+        UsageError: it is there, for the other kind of storage; or Dagster's database is Channelsafe's own.
     """
+    _require_two_databases(settings)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     target = settings.dagster_home / "dagster.yaml"
     if not target.exists():
@@ -37,6 +40,24 @@ def seed_dagster_home(settings: Settings) -> Path:
         target.write_bytes((_SEEDS / f"dagster.{storage}.yaml").read_bytes())
     _require_same_storage(settings, target)
     return settings.dagster_home
+
+
+def _require_two_databases(settings: Settings) -> None:
+    """Refuse one database for both: each keeps the number of its schema in a table of the same name."""
+    if None in {settings.database_url, settings.dagster_database_url}:
+        return
+    if _place_of(settings.database_url) == _place_of(settings.dagster_database_url):
+        raise UsageError(
+            "one_database_for_both",
+            what="Dagster and Channelsafe need a database each, and these variables name the same one",
+            where=f"{DATABASE_VARIABLE} and {DAGSTER_DATABASE_VARIABLE}",
+            what_to_do="Create a second database on that server and name it in one of them.",
+        )
+
+
+def _place_of(url: str | None) -> tuple[str | None, int, str]:
+    parts = urlsplit(url or "")
+    return parts.hostname, parts.port or _POSTGRESQL_PORT, parts.path
 
 
 def _require_same_storage(settings: Settings, target: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from checks.analytics import EXPECTATIONS_CHECK, SCHEMAS_CHECK
 from checks.standing import STANDING_CHECK
 from dagster_project.application.reporting import release_rules
 from dagster_project.cli.development import seed_dagster_home
@@ -15,7 +16,7 @@ from dagster_project.definitions import build_definitions
 from dagster_project.settings import Settings
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "asset_graph.json"
-HEAVY = ("pandas", "pandera", "great_expectations", "duckdb", "dagster_pandera")
+HEAVY = ("pandas", "pandera", "great_expectations", "numpy", "duckdb", "dagster_pandera")
 
 
 def _graph() -> dict[str, object]:
@@ -46,6 +47,7 @@ def _graph() -> dict[str, object]:
             for spec in checks
         },
         "jobs": sorted(job.name for job in definitions.jobs or ()),
+        "schedules": sorted(schedule.name for schedule in definitions.schedules or ()),
         "sensors": sorted(sensor.name for sensor in definitions.sensors or ()),
     }
 
@@ -60,7 +62,7 @@ def test_the_graph_is_the_golden_one() -> None:
 def test_every_release_rule_is_one_blocking_partitioned_check() -> None:
     checks = _graph()["checks"]
     assert isinstance(checks, dict)
-    assert set(checks) == {*release_rules(), STANDING_CHECK}
+    assert set(checks) == {*release_rules(), STANDING_CHECK, SCHEMAS_CHECK, EXPECTATIONS_CHECK}
     gating = [checks[name] for name in release_rules()]
     assert all(one["blocking"] and one["partitioned"] for one in gating)
     assert not checks[STANDING_CHECK]["blocking"]

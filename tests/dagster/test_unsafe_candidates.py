@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from assets.packages import release_manifest, service_state_package, source_snapshot
 from dagster_project.application import checks as gate
-from dagster_project.application.analytics import INTERNAL_FILE, publish
+from dagster_project.application.analytics import publish
+from dagster_project.application.analytics_columns import INTERNAL_FILE
 from dagster_project.application.workspace import Workspace
 from dagster_project.cli.main import channelsafe
 from dagster_project.cli.output import run as run_command

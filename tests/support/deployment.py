@@ -6,13 +6,14 @@ every group that was started is dead when the context ends.
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -26,13 +27,22 @@ import dagster as dg
 from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.cli.development import dagster_environment
-from dagster_project.settings import Settings
+from dagster_project.settings import (
+    DAGSTER_DATABASE_VARIABLE,
+    DATABASE_VARIABLE,
+    HOME_VARIABLE,
+    KEYS_VARIABLE,
+    Settings,
+)
 from tests.fixtures.keys import write_test_keys
+from tests.fixtures.postgresql import PostgresqlServer
 
 CODE_SERVER: Final = "code_server"
 DAEMON: Final = "daemon"
 WEBSERVER: Final = "webserver"
 RUN_WORKER: Final = "run_worker"
+# All of them together, as `make dev` starts them.
+DEV: Final = "dev"
 SECONDS_TO_START: Final = 120.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
 _SECONDS_TO_STOP: Final = 5.0
@@ -71,7 +81,7 @@ class Deployment:
         self._wanted = tuple(programs)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._groups: list[subprocess.Popen[bytes]] = []
-        self._ports = {name: _free_port() for name in (CODE_SERVER, WEBSERVER)}
+        self._ports = {name: _free_port() for name in (CODE_SERVER, WEBSERVER, DEV)}
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -106,7 +116,7 @@ class Deployment:
     @property
     def address(self) -> str:
         """Where the UI is."""
-        return f"http://127.0.0.1:{self._ports[WEBSERVER]}"
+        return f"http://127.0.0.1:{self._ports[DEV if DEV in self._wanted else WEBSERVER]}"
 
     def assign_shipped_profile(self, *bridges: str) -> None:
         """Render these bridges under the customer profile that ships."""
@@ -126,11 +136,13 @@ class Deployment:
         Raises:
             NotReached: it ended, or was not ready in time.
         """
+        program, *arguments = command_of(name, self._ports.get(name))
+        environment = self._settings_as_set_by_hand() if name == DEV else self._environment
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(
-                self._command(name),
+                [str(Path(sys.executable).parent / program), *arguments],
                 cwd=_PROJECT,
-                env={**_clean_environment(), **self._environment},
+                env=_clean_environment() | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -141,13 +153,17 @@ class Deployment:
         self.wait_until(lambda: self._is_ready(name), SECONDS_TO_START, f"{name} is ready")
 
     def kill(self, name: str) -> None:
-        """Kill one process by SIGKILL: a program, or the newest run worker. Its children live on.
+        """Kill by SIGKILL: a program, whose children live on, or every run worker that is alive.
 
         Raises:
             LookupError: no run worker is alive.
         """
         if name == RUN_WORKER:
-            os.kill(max(self.run_workers()), signal.SIGKILL)
+            workers = self.run_workers()
+            if not workers:
+                raise LookupError(f"no run worker is alive\n{self.log_tails()}")
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
             return
         process = self._running.pop(name)
         process.kill()
@@ -169,7 +185,7 @@ class Deployment:
         """Return the process ids of the run workers that the code server started and that are alive."""
         leader = self._running[CODE_SERVER].pid
         listed = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True
+            ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], check=True, capture_output=True, text=True
         ).stdout.splitlines()
         rows = [line.split(None, 2) for line in listed]
         return [int(pid) for pid, parent, command in rows if int(parent) == leader and "spawn_main" in command]
@@ -192,7 +208,7 @@ class Deployment:
     def log_tails(self) -> str:
         """Return the last lines of every log."""
         parts = []
-        for name in (CODE_SERVER, DAEMON, WEBSERVER):
+        for name in (CODE_SERVER, DAEMON, WEBSERVER, DEV):
             if self._log(name).exists():
                 lines = self._log(name).read_text(errors="replace").splitlines()[-_LINES_OF_LOG:]
                 parts.append("\n".join([f"--- {name}", *lines]))
@@ -205,27 +221,22 @@ class Deployment:
             "CHANNELSAFE_CODE_SERVER_PORT": str(self._ports[CODE_SERVER]),
         }
 
-    def _command(self, name: str) -> list[str]:
-        """Return the command of a program, as docs/operator.md states it."""
-        binaries, workspace = Path(sys.executable).parent, str(_PROJECT / "deploy" / "workspace.grpc.yaml")
-        host, port = "127.0.0.1", str(self._ports.get(name))
-        module = ("--module-name", "dagster_project.definitions")
-        return {
-            CODE_SERVER: [str(binaries / "dagster"), "api", "grpc", *module, "--host", host, "--port", port],
-            DAEMON: [str(binaries / "dagster-daemon"), "run", "--workspace", workspace],
-            WEBSERVER: [
-                *(str(binaries / "dagster-webserver"), "--workspace", workspace),
-                *("--host", host, "--port", port),
-            ],
-        }[name]
+    def _settings_as_set_by_hand(self) -> dict[str, str]:
+        wanted = {
+            HOME_VARIABLE: str(self.settings.home),
+            KEYS_VARIABLE: str(self.settings.keys),
+            DATABASE_VARIABLE: self.settings.database_url,
+            DAGSTER_DATABASE_VARIABLE: self.settings.dagster_database_url,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
 
     def _is_ready(self, name: str) -> bool:
         if name == CODE_SERVER:
             # It listens once the definitions are loaded; a daemon that comes sooner looks again only after a minute.
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self._ports[CODE_SERVER])) == 0
-        if name == WEBSERVER:
-            return _answers(self._ports[WEBSERVER], "/server_info")
+        if name in {WEBSERVER, DEV}:
+            return _answers(self._ports[name], "/server_info")
         return True
 
     def _log(self, name: str) -> Path:
@@ -239,6 +250,27 @@ class Deployment:
             while any(_signal_group(process, 0) for process in living) and time.monotonic() < until:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
         self._opened.close()
+
+
+def command_of(name: str, port: int | None) -> list[str]:
+    """Return the command that starts a program from the project's folder, as docs/operator.md states it."""
+    workspace = ("--workspace", "deploy/workspace.grpc.yaml")
+    module, address = ("--module-name", "dagster_project.definitions"), ("--host", "127.0.0.1", "--port", str(port))
+    return {
+        CODE_SERVER: ["dagster", "api", "grpc", *module, *address],
+        DAEMON: ["dagster-daemon", "run", *workspace],
+        WEBSERVER: ["dagster-webserver", *workspace, *address],
+        DEV: ["channelsafe", "dev", "--port", str(port)],
+    }[name]
+
+
+@contextmanager
+def team_databases(server: PostgresqlServer) -> Iterator[dict[str, str]]:
+    """Make two databases for one deployment, as named arguments of `Deployment`; drop them at the end."""
+    names = {f"{kind}_url": f"{kind}_{secrets.token_hex(8)}" for kind in ("database", "dagster_database")}
+    yield {argument: server.create_database(name) for argument, name in names.items()}
+    for name in names.values():
+        server.drop_database(name)
 
 
 def _signal_group(process: subprocess.Popen[bytes], how: int) -> bool:

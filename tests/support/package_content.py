@@ -1,6 +1,15 @@
-"""One package content by hand that uses every part of the contract, for the tests of the views."""
+"""Package content for the tests of the views: one by hand that uses every part of the contract, and any at all."""
 
 from typing import Any
+
+from hypothesis import strategies as st
+
+from dagster_project.packaging.content_schema import content_schema
+from dagster_project.packaging.fields import leaves
+from tests.support.schema_strategy import values_of
+
+_ANY_CONTENT = values_of(content_schema())
+_NAMES = content_schema()["properties"]["names"]["additionalProperties"]
 
 
 def example_content() -> dict[str, Any]:
@@ -76,3 +85,28 @@ def example_content() -> dict[str, Any]:
 
 def _slot(category: str, state: str, role: str, *fields: str) -> dict[str, Any]:
     return {"category": category, "slot_state": state, "review_role": role, "fields": list(fields)}
+
+
+@st.composite
+def allowed_contents(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw any content that the contract allows, with what ties its parts together and no schema can draw.
+
+    Texts say their parameters; slots point at what stands in the content; keys of the content have names, or not.
+    """
+    content: dict[str, Any] = draw(_ANY_CONTENT)
+    for stated in content["statements"].values():
+        if stated["parameters"]:
+            stated["text"] = stated["text"][:60] + "".join(f" {{{name}}}" for name in stated["parameters"])
+    places = sorted({place for pointer in leaves(content) for place in _places(pointer)})
+    for slot in content["held"].values():
+        slot["fields"] = [*dict.fromkeys([*slot["fields"], *draw(st.lists(st.sampled_from(places), max_size=6))])]
+    keys = sorted({*content["affected_capabilities"], *content["not_affected"]})
+    if keys:
+        content["names"] |= draw(st.dictionaries(st.sampled_from(keys), values_of(_NAMES), max_size=len(keys)))
+    return content
+
+
+def _places(pointer: str) -> list[str]:
+    """Return a pointer and every part that it stands in."""
+    tokens = pointer.split("/")[1:]
+    return ["/" + "/".join(tokens[:count]) for count in range(1, len(tokens) + 1)]

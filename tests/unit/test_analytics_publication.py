@@ -17,13 +17,11 @@ import duckdb
 import pytest
 
 from dagster_project.application.analytics import (
-    INTERNAL_FILE,
-    PUBLIC_FILE,
-    VIEWS,
     PublicationReport,
     publish,
     published_position,
 )
+from dagster_project.application.analytics_columns import INTERNAL_FILE, PUBLIC_FILE, VIEWS
 from dagster_project.application.analytics_gate import Gate
 from dagster_project.application.candidates import render_candidates
 from dagster_project.application.checks import check_candidates
@@ -310,20 +308,17 @@ def _bodies(transaction: Transaction, row: CandidateRow) -> dict[str, str]:
 def test_a_flipped_byte_in_any_body_of_a_candidate_stops_the_publication(workspace: Workspace) -> None:
     refresh(workspace, INCIDENT)
     before = everything(workspace)
-    blobs = workspace.store.blobs
     with workspace.store.read() as transaction:
         row = find_candidate(transaction, 1)
         assert row is not None
         bodies = _bodies(transaction, row)
     for part, digest in bodies.items():
-        path = Path(blobs._path(blobs._location(digest, Classification.RESTRICTED)).path)
-        content = path.read_bytes()
-        middle = len(content) // 2
-        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        body = stored_body(workspace.store, digest)
+        flip(body.path, body.start + body.length // 2)
         with pytest.raises(IntegrityViolation) as stopped:
             publish(workspace)
         assert stopped.value.exit_code == 4, part
-        path.write_bytes(content)
+        flip(body.path, body.start + body.length // 2)
     assert everything(workspace) == before
     assert published_position(workspace) == 52
     assert publish(workspace).is_new

@@ -10,7 +10,8 @@ import duckdb
 import msgspec
 import pytest
 
-from dagster_project.application.analytics import INTERNAL_FILE, VIEWS, read_views
+from dagster_project.application.analytics import read_views
+from dagster_project.application.analytics_columns import INTERNAL_FILE, VIEWS
 from dagster_project.application.analytics_rows import (
     TABLES,
     CandidateRow,
@@ -19,6 +20,7 @@ from dagster_project.application.analytics_rows import (
     ReasonRow,
     ReleaseCheckRow,
 )
+from dagster_project.connections.duckdb_columns import Row
 from dagster_project.connections.duckdb_files import build_file, only_publisher, put_in_place
 from dagster_project.errors import ChannelsafeError, Unavailable
 
@@ -90,8 +92,8 @@ def reason(check_id: int, *, of: int = 1) -> ReasonRow:
     return ReasonRow(check_id=check_id, candidate_id=of, rule="leak", code="denied_term", pointers=("/a",))
 
 
-def asked(folder: Path, rows: Iterable[msgspec.Struct], question: str) -> list[tuple[Any, ...]]:
-    built = build_file(folder / INTERNAL_FILE, tables=TABLES, rows=rows, views=tuple(read_views().values()))
+def asked(folder: Path, rows: Iterable[Row], question: str) -> list[tuple[Any, ...]]:
+    built = build_file(folder / INTERNAL_FILE, tables=TABLES, rows=rows, statements=tuple(read_views().values()))
     with duckdb.connect(str(built), read_only=True) as connection:
         return connection.execute(question).fetchall()
 
@@ -117,7 +119,7 @@ def test_a_candidate_with_its_passed_check_and_manifest_passed(tmp_path: Path) -
     ],
 )
 def test_a_candidate_without_both_over_its_very_bytes_failed_with_a_reason(
-    tmp_path: Path, rows: list[msgspec.Struct], why: tuple[str, str, list[str]]
+    tmp_path: Path, rows: list[Row], why: tuple[str, str, list[str]]
 ) -> None:
     assert asked(tmp_path, rows, "FROM passed_candidates") == []
     assert asked(tmp_path, rows, "SELECT rule, code, pointers FROM failed_candidates") == [why]
@@ -143,11 +145,11 @@ def test_more_rows_than_one_batch_all_arrive(tmp_path: Path) -> None:
 
 def test_a_build_that_fails_leaves_what_was_published_and_tells_no_value(tmp_path: Path) -> None:
     published = tmp_path / INTERNAL_FILE
-    put_in_place({published: build_file(published, tables=TABLES, rows=[candidate()], views=())})
+    put_in_place({published: build_file(published, tables=TABLES, rows=[candidate()], statements=())})
     before = published.read_bytes()
     wrong = msgspec.structs.replace(candidate(), ordinal="Northgate")
     with pytest.raises(ChannelsafeError) as refused:
-        build_file(published, tables=TABLES, rows=[wrong], views=())
+        build_file(published, tables=TABLES, rows=[wrong], statements=())
     assert "Northgate" not in str(refused.value)
     assert refused.value.__cause__ is None
     assert published.read_bytes() == before

@@ -1,7 +1,6 @@
 """What the views say, and that no value becomes markup in any of them."""
 
 import re
-from html.parser import HTMLParser
 from itertools import chain
 from typing import Any
 
@@ -10,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from dagster_project.packaging.views import html_view, markdown_view, text_view, views_of
 from tests.support.package_content import example_content
+from tests.support.shown_words import seen, words_of
 
 HOSTILE = (
     "<script>fetch('http://h.example/')</script>",
@@ -19,34 +19,6 @@ HOSTILE = (
     "{{ page }} {reference} {% if 1 %} {0.__class__}",
     "ab\u202egnp.exe\u2028next\x00\x1b[31mred",
 )
-
-
-class Seen(HTMLParser):
-    """Collects the elements, attributes and text of a page."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def seen(page: str) -> Seen:
-    parser = Seen()
-    parser.feed(page)
-    parser.close()
-    return parser
-
-
-def words_of(page: str) -> str:
-    return " ".join(" ".join(seen(page).text).split())
 
 
 def hostile_content(value: str) -> dict[str, Any]:

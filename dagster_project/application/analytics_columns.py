@@ -1,0 +1,157 @@
+"""The tables and views of the analytics files, as plain data: which columns they have, and who may see their rows.
+
+Belongs here: what a reader of a file may count on. The columns of tables are those of `analytics_rows`; a view takes
+columns from there and adds the few that it computes. How a view is computed is in `sql/`; a test holds the two
+together. Whoever checks, documents or shows columns takes them from here, and nothing here costs an import.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from dagster_project.application import analytics_rows as rows
+from dagster_project.connections.duckdb_columns import Column, columns_of, leave_out, nullable, pick
+
+INTERNAL_FILE: Final = "internal.duckdb"
+PUBLIC_FILE: Final = "public.duckdb"
+FILES: Final = (INTERNAL_FILE, PUBLIC_FILE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view. No two rows agree on all columns of `unique`, if there are any; `files` may hold its rows."""
+
+    name: str
+    columns: tuple[Column, ...]
+    unique: tuple[str, ...]
+    files: tuple[str, ...] = (INTERNAL_FILE,)
+
+
+def _by_name(*tables: Table) -> Mapping[str, Table]:
+    return MappingProxyType({table.name: table for table in tables})
+
+
+# The tables behind the views, in the schema `published`. Both files have all of them; as nothing can be released
+# yet, only the internal file may hold rows.
+TABLES: Final = _by_name(
+    *(Table(name, columns_of(row_type), row_type.unique) for name, row_type in rows.TABLES.items())
+)
+
+_WHICH: Final = "candidate_id incident bridge ordinal"
+_CANDIDATE: Final = TABLES["candidates"].columns
+_CHECK_ID: Final = pick(TABLES["release_checks"].columns, "check_id")
+_VALID_UNTIL: Final = pick(TABLES["manifests"].columns, "valid_until")
+
+
+def _same(name: str) -> Table:
+    """Return a view that shows its table as it is."""
+    return TABLES[name]
+
+
+def _of_candidate(name: str) -> Table:
+    """Return a view that shows its table and says of which candidate each row is."""
+    table = TABLES[name]
+    return Table(name, pick(_CANDIDATE, _WHICH) + leave_out(table.columns, "candidate_id"), table.unique)
+
+
+def _count(name: str, description: str) -> Column:
+    return Column(name, "BIGINT", nullable=False, description=description)
+
+
+def _flag(name: str, description: str) -> Column:
+    return Column(name, "BOOLEAN", nullable=False, description=description)
+
+
+def _passed_candidates() -> Table:
+    about = pick(_CANDIDATE, f"{_WHICH} content_number content_digest evaluation_instant as_of")
+    gate = pick(TABLES["manifests"].columns, "manifest_digest check_id")
+    columns = about + _VALID_UNTIL + pick(_CANDIDATE, "outcome") + gate
+    return Table("passed_candidates", columns, ("candidate_id",))
+
+
+def _failed_candidates() -> Table:
+    check_id = nullable(_CHECK_ID[0], "Its latest release check; NULL where there is none yet.")
+    rule, code, pointers = pick(TABLES["release_check_reasons"].columns, "rule code pointers")
+    rule = replace(rule, allowed=(*rule.allowed, "gate"), description=f"{rule.description[:-1]}, or 'gate'.")
+    columns = (*pick(_CANDIDATE, f"{_WHICH} evaluation_instant"), check_id, rule, code, pointers)
+    return Table("failed_candidates", columns, TABLES["release_check_reasons"].unique)
+
+
+def _candidates() -> Table:
+    state = Column(
+        "publication_state",
+        "VARCHAR",
+        nullable=False,
+        description="'candidate' where it passed; nothing is released yet.",
+        allowed=("candidate", "failed_check"),
+    )
+    valid_until = nullable(_VALID_UNTIL[0], "Until when its release check holds; NULL where it did not pass.")
+    columns = (
+        *pick(_CANDIDATE, f"{_WHICH} content_number content_changed"),
+        state,
+        *pick(_CANDIDATE, "outcome holds carried_forward evaluation_instant as_of"),
+        valid_until,
+        *pick(_CANDIDATE, "predecessor_id content_digest profile profile_digest renderer_digest tzdata_version"),
+        *pick(_CANDIDATE, "snapshot_digest created_at"),
+    )
+    return Table("candidates", columns, ("candidate_id",))
+
+
+def _incidents() -> Table:
+    table = TABLES["incidents"]
+    columns = (
+        *pick(table.columns, "incident revision observed_revision"),
+        _flag("pending", "Whether its records moved since the last refresh."),
+        *pick(table.columns, "pending_since urgent registered_at"),
+        _count("bridges", "How many customer bridges it has candidates for."),
+        _count("candidates", "How many candidates were ever rendered for it."),
+        _count("failed_candidates", "How many of them did not pass."),
+        _count("open_items", "How many open items are unresolved."),
+    )
+    return Table("incidents", columns, table.unique)
+
+
+def _manifests() -> Table:
+    table = TABLES["manifests"]
+    head = pick(table.columns, "manifest_digest candidate_id") + pick(_CANDIDATE, "incident bridge ordinal")
+    return Table("manifests", head + leave_out(table.columns, "manifest_digest candidate_id"), table.unique)
+
+
+def _open_item_evidence() -> Table:
+    table = TABLES["open_item_evidence"]
+    head = pick(TABLES["open_items"].columns, "open_item_id incident bridge kind")
+    return Table("open_item_evidence", head + leave_out(table.columns, "open_item_id"), table.unique)
+
+
+def _release_checks() -> Table:
+    table = TABLES["release_checks"]
+    judged = "content_digest snapshot_digest profile_digest deny_list_digest evaluated_for valid_until created_at"
+    columns = (
+        *_CHECK_ID,
+        *pick(_CANDIDATE, _WHICH),
+        *pick(table.columns, "passed"),
+        _count("reasons", "How many reasons it failed for; they are in failed_candidates."),
+        *pick(table.columns, judged),
+    )
+    return Table("release_checks", columns, table.unique)
+
+
+# The views, in the order in which they build on each other; one file in `sql/` each.
+VIEWS: Final = _by_name(
+    _passed_candidates(),
+    _failed_candidates(),
+    _candidates(),
+    _incidents(),
+    _of_candidate("fields"),
+    _of_candidate("absences"),
+    _of_candidate("slots"),
+    _manifests(),
+    _of_candidate("annexes"),
+    _of_candidate("lineage"),
+    _of_candidate("changes"),
+    _same("open_items"),
+    _open_item_evidence(),
+    _release_checks(),
+    _same("publication"),
+)
