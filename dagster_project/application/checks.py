@@ -12,9 +12,9 @@ from dagster_project.application.candidates import current_refresh, opened_bridg
 from dagster_project.application.contexts import context_of, lineage_of_row, predecessor_row
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
-from dagster_project.integrity.canonical import canonical_bytes, parse_strict
+from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes, digest_of
-from dagster_project.integrity.documents import document_of
+from dagster_project.integrity.documents import document_of, read_document
 from dagster_project.packaging.annexes import withheld_counts
 from dagster_project.packaging.lineage import Lineage
 from dagster_project.packaging.manifest import InternalManifest, Pins, manifest_document
@@ -110,7 +110,7 @@ def _judge(workspace: Workspace, transaction: Transaction, refresh: RefreshRow, 
     """Check a candidate from its stored bytes."""
     before = predecessor_row(transaction, row)
     check = release_check(
-        parse_strict(transaction.get_sealed(row.content_digest)),
+        read_document(transaction.get_sealed(row.content_digest)),
         lineage_of_row(transaction, row),
         context_of(workspace, transaction, row),
         predecessor_digest=None if before is None else before.content_digest,
@@ -129,8 +129,8 @@ def _judged(transaction: Transaction, refresh: RefreshRow, row: CandidateRow, ch
         row=row,
         check=check,
         lineage=lineage_of_row(transaction, row),
-        view_digests=parse_strict(transaction.get_sealed(row.view_digest)),
-        withheld=withheld_counts(parse_strict(transaction.get_sealed(row.annex_digest))),
+        view_digests=read_document(transaction.get_sealed(row.view_digest)),
+        withheld=withheld_counts(read_document(transaction.get_sealed(row.annex_digest))),
     )
 
 
@@ -164,7 +164,7 @@ def _new_check(workspace: Workspace, transaction: Transaction, judged: Judged) -
 
 def read_stored_check(transaction: Transaction, stored: ReleaseCheckRow) -> ReleaseCheck:
     """Return a stored release check; whether it passed is derived from its body, not read from its row."""
-    return read_release_check(parse_strict(transaction.get_sealed(stored.check_body_digest)))
+    return read_release_check(read_document(transaction.get_sealed(stored.check_body_digest)))
 
 
 def _gate_instant(workspace: Workspace, refresh: RefreshRow) -> datetime:

@@ -7,7 +7,7 @@ replay and verification start here, from stored bytes and never from what a proc
 from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import IntegrityViolation
-from dagster_project.integrity.canonical import parse_strict
+from dagster_project.integrity.documents import read_document
 from dagster_project.packaging.context import BridgeFacts, RenderingContext, bridges_of
 from dagster_project.packaging.delta import Predecessor
 from dagster_project.packaging.fields import leaves
@@ -46,7 +46,7 @@ def _facts(snapshot: Snapshot, bridge: str) -> BridgeFacts:
 
 def lineage_of_row(transaction: Transaction, row: CandidateRow) -> Lineage:
     """Return the stored lineage of a candidate."""
-    return read_lineage(parse_strict(transaction.get_sealed(row.lineage_digest)))
+    return read_lineage(transaction.get_sealed(row.lineage_digest))
 
 
 def predecessor_of(workspace: Workspace, transaction: Transaction, row: CandidateRow | None) -> Predecessor | None:
@@ -60,7 +60,7 @@ def predecessor_from(
     workspace: Workspace, transaction: Transaction, row: CandidateRow, snapshot: Snapshot
 ) -> Predecessor:
     """Return the candidate `row` as a predecessor, rendered from `snapshot`, which is the one that it pins."""
-    content = parse_strict(transaction.get_sealed(row.content_digest))
+    content = read_document(transaction.get_sealed(row.content_digest))
     return Predecessor(
         content=content,
         context=_context(workspace, transaction, row, snapshot),

@@ -13,15 +13,15 @@ from dagster_project.application.pinned import read_snapshot, require_incidents
 from dagster_project.application.profiles import profile_for
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.workspace import Workspace
-from dagster_project.integrity.canonical import canonical_bytes, parse_strict
+from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes
+from dagster_project.integrity.documents import read_document
 from dagster_project.packaging.context import BridgeFacts, RenderingContext, SnapshotIndex, bridges_of
 from dagster_project.packaging.delta import Predecessor
 from dagster_project.packaging.snapshot import (
     RejectedInput,
     Snapshot,
     build_snapshot,
-    pinned_references,
     restore_snapshot,
     snapshot_document,
 )
@@ -103,8 +103,9 @@ def gather(
         index = SnapshotIndex(pinned.snapshot)
         earlier = {
             digest: _earlier(transaction, pinned.row.incident, digest, bodies[digest], known)
-            for digest in {row.snapshot_digest for row in before.values()}
+            for digest in {row.snapshot_digest for row in before.values()} - {pinned.snapshot_digest}
         }
+        earlier[pinned.snapshot_digest] = pinned.snapshot
         bridges = tuple(
             _bridge(workspace, transaction, index, pinned, facts, before.get(facts.bridge), earlier, assigned)
             for facts in bridges_of(pinned.snapshot)
@@ -190,10 +191,10 @@ def _earlier(
     transaction: Transaction, incident: str, digest: str, body: bytes, known: Mapping[RecordReference, Record]
 ) -> Snapshot:
     """Restore the snapshot of an earlier candidate; its records are almost always among those just read."""
-    document = parse_strict(body)
-    if all(reference in known for reference in pinned_references(document)):
-        return restore_snapshot(document, known)
-    return read_snapshot(transaction, incident, digest)
+    try:
+        return restore_snapshot(read_document(body), known)
+    except KeyError:
+        return read_snapshot(transaction, incident, digest)
 
 
 def _as_rejected(row: RejectedInputRow) -> list[RejectedInput]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dagster_project.application.record_reading import read_records
 from dagster_project.errors import IntegrityViolation, UsageError
-from dagster_project.integrity.canonical import parse_strict
+from dagster_project.integrity.documents import read_document
 from dagster_project.packaging.snapshot import Snapshot, pinned_references, restore_snapshot
 from dagster_project.sources.record import reference_to
 from dagster_project.store import incidents, records
@@ -49,7 +49,7 @@ def read_snapshot(transaction: Transaction, incident: str, digest: str) -> Snaps
     Raises:
         IntegrityViolation: the snapshot or a record that it pins is missing or not what was stored.
     """
-    document = parse_strict(load_snapshot(transaction, digest))
+    document = read_document(load_snapshot(transaction, digest))
     wanted = {(one.source, one.recordid, one.recordversion, one.datadigest) for one in pinned_references(document)}
     subjects = incidents.subjects_of(transaction, incident)
     rows = [

@@ -11,3 +11,11 @@ import msgspec
 def document_of(record: object) -> Any:  # noqa: ANN401 - any JSON value
     """Return a typed record, or a container of them, as JSON values: tuples as lists, instants as RFC 3339."""
     return msgspec.json.decode(msgspec.json.encode(record))
+
+
+def read_document(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read a document back from stored bytes that were verified by their digest: what was written was canonical.
+
+    Bytes that came from outside are read by `canonical.parse_strict`.
+    """
+    return msgspec.json.decode(body)

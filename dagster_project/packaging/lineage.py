@@ -62,9 +62,9 @@ def lineage_bytes(lineage: Lineage) -> bytes:
     return written if written.isascii() else canonical_bytes(document_of(lineage))
 
 
-def read_lineage(document: object) -> Lineage:
-    """Read stored lineage back."""
-    return msgspec.convert(document, Lineage)
+def read_lineage(body: bytes) -> Lineage:
+    """Read stored lineage back from its verified bytes."""
+    return msgspec.json.decode(body, type=Lineage)
 
 
 def fields_from(lineage: Lineage, values: dict[str, Any]) -> tuple[Field, ...]:

@@ -47,7 +47,7 @@ class Instant(TypeDecorator[datetime]):
         if dialect.name == "postgresql":
             instant: datetime = value
             return instant.astimezone(UTC)
-        return datetime.strptime(value, _SQLITE_FORMAT).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)  # quicker than strptime, on the path of every row
 
 
 def text() -> TypeEngine[str]:
