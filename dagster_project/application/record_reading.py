@@ -3,22 +3,22 @@
 Belongs here: the one way in which use cases get records out of the store.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
 from dagster_project.sources.record import Record
-from dagster_project.store.records import RecordRow, record_body
+from dagster_project.store.records import RecordRow, record_bodies
 from dagster_project.store.transaction import Transaction
 
 # What was admitted is well-formed: only types are restored here (an envelope's version is written as a string).
 _DECODER = msgspec.json.Decoder(Record, strict=False)
 
 
-def read_records(transaction: Transaction, rows: Iterable[RecordRow]) -> tuple[Record, ...]:
+def read_records(transaction: Transaction, rows: Sequence[RecordRow]) -> tuple[Record, ...]:
     """Return the records of `rows`.
 
     Raises:
         IntegrityViolation: a stored body is not what was stored.
     """
-    return tuple(_DECODER.decode(record_body(transaction, row)) for row in rows)
+    return tuple(_DECODER.decode(body) for body in record_bodies(transaction, rows))

@@ -4,10 +4,10 @@ Belongs here: reading everything back and making every candidate again. Byte for
 another one the content is compared and the difference is said (invariant I6).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -22,7 +22,9 @@ from dagster_project.packaging.manifest import read_manifest
 from dagster_project.sources.record import reference_to
 from dagster_project.store import gates, incidents, intake, records
 from dagster_project.store.audit import entries_after
+from dagster_project.store.body_account import account_for_bodies
 from dagster_project.store.candidates import CandidateRow, candidates_of, load_snapshot
+from dagster_project.store.chunks import chunks
 from dagster_project.store.gates import ReleaseCheckRow
 from dagster_project.store.intake import RejectedState
 from dagster_project.store.open_items import items_of
@@ -33,6 +35,8 @@ from dagster_project.store.transaction import Transaction
 _NOT_OF_ITS_KIND: Final = (NotCanonical, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError)
 
 _EVERY: Final = 2**31 - 1
+_PAGE: Final = 1000
+_One = TypeVar("_One")
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,14 @@ class Violation:
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """How much was verified, and what was not as stored. `other_renderer` counts candidates of earlier code."""
+    """How much was verified, and what was not as stored.
+
+    `unused_packs` were left by transactions that never committed: no harm. `other_renderer` counts candidates of
+    earlier code.
+    """
 
     bodies: int
+    unused_packs: int
     records: int
     candidates: int
     other_renderer: int
@@ -57,15 +66,13 @@ class VerificationReport:
 def verify(workspace: Workspace, *, progress: Callable[[str], None]) -> VerificationReport:
     """Verify the whole deployment; `progress` is told of each candidate.
 
-    The log is read once; each body is verified where it lies, whether a row names it or not.
+    Each body is verified where it lies, whether a row names it or not, and again as what a row takes it for.
     """
     with workspace.store.read() as transaction:
-        violations = [*_verify_blobs(transaction)]
-        bodies = sum(1 for _location in transaction.blobs.iterate())
-        count, found = _verify_records(transaction)
-        violations += found
-        for where, digest in _named_bodies(transaction):
-            violations += _verified(where, partial(transaction.get_sealed, digest))
+        account = account_for_bodies(transaction)
+        violations = [Violation(where=fault.name, code=fault.code) for fault in account.faults]
+        violations += _verified_each(_all_records(transaction), partial(_verify_records, transaction))
+        violations += _verified_each(_named_bodies(transaction), transaction.get_all_sealed)
         candidates = others = 0
         for incident in incidents.all_incidents(transaction):
             for row in candidates_of(transaction, incident.incident):
@@ -73,7 +80,8 @@ def verify(workspace: Workspace, *, progress: Callable[[str], None]) -> Verifica
                 candidates += 1
                 others += int(row.renderer_digest != workspace.renderer.digest)
                 violations += _verified(_name(row), partial(verify_candidate, workspace, transaction, row))
-    return VerificationReport(bodies, count, candidates, others, tuple(violations))
+        count = records.count_records(transaction)
+    return VerificationReport(account.bodies, account.unused_packs, count, candidates, others, tuple(violations))
 
 
 def _name(row: CandidateRow) -> str:
@@ -90,19 +98,21 @@ def _verified(where: str, action: Callable[[], object]) -> list[Violation]:
     return []
 
 
-def _verify_blobs(transaction: Transaction) -> Iterator[Violation]:
-    for location in transaction.blobs.iterate():
-        yield from _verified(location.name, partial(transaction.blobs.verify, location))
+def _verified_each(
+    named: Iterable[tuple[str, _One]], verify_all: Callable[[list[_One]], object]
+) -> Iterator[Violation]:
+    """Verify many at once; where that fails one by one, to say which it is."""
+    for chunk in chunks(named):
+        if _verified("", partial(verify_all, [one for _where, one in chunk])):
+            for where, one in chunk:
+                yield from _verified(where, partial(verify_all, [one]))
 
 
-def _verify_records(transaction: Transaction) -> tuple[int, list[Violation]]:
-    rows = records.records_after(transaction, 0, limit=records.last_sequence(transaction))
-    found = [
-        violation
-        for row in rows
-        for violation in _verified(f"record {row.sequence}", partial(_verify_record, transaction, row))
-    ]
-    return len(rows), found
+def _all_records(transaction: Transaction) -> Iterator[tuple[str, RecordRow]]:
+    sequence = 0
+    while page := records.records_after(transaction, sequence, limit=_PAGE):
+        yield from ((f"record {row.sequence}", row) for row in page)
+        sequence = page[-1].sequence
 
 
 def _named_bodies(transaction: Transaction) -> Iterator[tuple[str, str]]:
@@ -117,13 +127,13 @@ def _named_bodies(transaction: Transaction) -> Iterator[tuple[str, str]]:
         yield f"audit entry {entry.sequence}", entry.details_digest
 
 
-def _verify_record(transaction: Transaction, row: RecordRow) -> None:
-    (record,) = read_records(transaction, [row])
-    reference = reference_to(record)
-    told = (*msgspec.structs.astuple(reference), record.type, record.subject, record.recordedtime)
-    stored = (row.source, row.recordid, row.recordversion, row.data_digest, row.type, row.subject, row.recorded_at)
-    if told != stored:
-        raise _violation("record_row_differs", f"record {row.sequence}")
+def _verify_records(transaction: Transaction, rows: Sequence[RecordRow]) -> None:
+    for row, record in zip(rows, read_records(transaction, rows), strict=True):
+        reference = reference_to(record)
+        told = (*msgspec.structs.astuple(reference), record.type, record.subject, record.recordedtime)
+        stored = (row.source, row.recordid, row.recordversion, row.data_digest, row.type, row.subject, row.recorded_at)
+        if told != stored:
+            raise _violation("record_row_differs", f"record {row.sequence}")
 
 
 def _violation(code: str, where: str) -> IntegrityViolation:

@@ -128,6 +128,8 @@ def verify(settings: Settings, *, as_json: bool) -> int:
         print_json(report)
     else:
         click.echo(f"{report.bodies} bodies, {report.records} records and {report.candidates} candidates verified")
+        if report.unused_packs:
+            click.echo(f"{report.unused_packs} packs of bodies are unused: their transactions never committed")
         if report.other_renderer:
             click.echo(f"{report.other_renderer} candidates were made by another renderer: content compared only")
         for one in report.violations:

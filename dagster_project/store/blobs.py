@@ -1,69 +1,78 @@
 """Blobs: bodies of records, snapshots, packages and annexes, addressed by the digest of their plaintext.
 
-Belongs here: writing a body once, atomically, and handing out only what verifies. Bodies that are not for
-customers are encrypted, and their names are keyed digests, so that a copy of the folder tells neither what they
-say nor whether they equal something known. Which body belongs to what is known by the tables alone.
+Belongs here: the bodies of one transaction. What is put is gathered and becomes one pack just before the commit, with
+rows in the same transaction that say where each body lies; what is read is handed out only where it verifies. Bodies
+that are not for customers are encrypted, and their names are keyed digests, so that a copy of the packs tells neither
+what they say nor whether they equal something known. Which body belongs to what is known by the other tables alone.
 """
 
-import os
-import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
-from upath import UPath
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from dagster_project.errors import IntegrityViolation, Unavailable
+from dagster_project.errors import ChannelsafeError, IntegrityViolation
 from dagster_project.integrity.digests import digest_bytes, keyed_digest
 from dagster_project.integrity.encryption import decrypt, encrypt
 from dagster_project.integrity.keys import KeyRing
 from dagster_project.sources.record import Classification
+from dagster_project.store.chunks import chunks
+from dagster_project.store.engine import is_reading
+from dagster_project.store.packs import Packs
+from dagster_project.store.tables import packed_bodies
 
-_OPEN: Final = "customer"
-_SEALED: Final = "sealed"
-_LOCAL: Final = ("", "file", "local")
-_TEMPORARY: Final = ".writing-"
+# Above this many bytes a transaction writes what it gathered and goes on with another pack.
+_LARGEST_PACK: Final = 8 * 1024 * 1024
 # Keyed digests name other things too; the prefix keeps a blob's name from equalling one that is shown elsewhere.
 _NAME_PURPOSE: Final = b"blob name\x00"
+_COLUMNS: Final = packed_bodies.c
 
 
-@dataclass(frozen=True)
-class BlobLocation:
-    """Where one stored blob lies: the area (``customer`` or ``sealed``) and its name there."""
+class Place(NamedTuple):
+    """Where a stored body lies."""
 
-    area: str
     name: str
+    pack: str
+    start: int
+    length: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Blobs:
-    """Bodies under one root: a local folder, or an object store by URL.
+    """The bodies that one transaction sees: what others committed, and what it put itself.
 
     Args:
-        root: The folder; it is made when the first body is put.
+        connection: The transaction's; where bodies lie is read and written with it.
+        packs: Where they lie.
         keys: Encrypts and names what is not for customers.
     """
 
-    root: UPath
+    connection: Connection
+    packs: Packs
     keys: KeyRing
+    _gathered: dict[str, tuple[bytes, Classification]] = field(default_factory=dict)
+    _size: int = 0
 
     def put(self, data: bytes, classification: Classification) -> str:
-        """Store `data` and return the digest of its plaintext. On return it is durable.
+        """Take a body and return the digest of its plaintext. It is durable before the transaction's rows are.
 
-        A body that is there already is verified instead of written again.
+        A body that is stored already is not written again.
 
         Raises:
-            IntegrityViolation: it is there already and does not verify.
-            Unavailable: the store of bodies cannot be read or written.
+            ChannelsafeError: this transaction only reads.
+            Unavailable: the store of bodies cannot be written.
         """
+        if is_reading(self.connection):
+            raise _not_writable()
         digest = digest_bytes(data)
-        location = self._location(digest, classification)
-        stored = self._read(location)
-        if stored is None:
-            self._write(location, self._sealed(data, location))
-        elif self._opened(stored, location) != data:
-            raise _violation("a body differs from what was stored before", digest)
+        name = body_name(self.keys, digest, classification)
+        if name not in self._gathered:
+            self._gathered[name] = (data, classification)
+            self._size += len(data)
+            if self._size > _LARGEST_PACK:
+                self.write_gathered()
         return digest
 
     def get(self, digest: str, classification: Classification) -> bytes:
@@ -73,115 +82,96 @@ class Blobs:
             IntegrityViolation: it is missing, or any byte of it is not what was stored.
             Unavailable: the store of bodies cannot be read.
         """
-        location = self._location(digest, classification)
-        stored = self._read(location)
-        if stored is None:
-            raise _violation("a body is missing", digest)
-        data = self._opened(stored, location)
+        return self.get_many([(digest, classification)])[digest]
+
+    def get_many(self, wanted: Iterable[tuple[str, Classification]]) -> dict[str, bytes]:
+        """Return bodies by the digests of their plaintexts, verified; each pack is opened once.
+
+        Raises:
+            IntegrityViolation: one is missing, or any byte of it is not what was stored.
+            Unavailable: the store of bodies cannot be read.
+        """
+        named = {body_name(self.keys, digest, one): (digest, one) for digest, one in wanted}
+        found = {named[name][0]: self._gathered[name][0] for name in named if name in self._gathered}
+        elsewhere = [name for name in named if name not in self._gathered]
+        for place, stored in self._read(self._places(elsewhere)):
+            digest, classification = named.pop(place.name)
+            found[digest] = self._opened(place.name, digest, stored, classification)
+        for name in elsewhere:
+            if name in named:
+                raise _violation("a body is missing", named[name][0])
+        return found
+
+    def write_gathered(self) -> None:
+        """Write what was put as one pack, and say in rows where each body lies. `Store.begin` does it at the end.
+
+        Raises:
+            Unavailable: the store of bodies cannot be written.
+        """
+        stored = {place.name for place in self._places(self._gathered)}
+        pieces = {
+            name: self._sealed(name, data, classification)
+            for name, (data, classification) in self._gathered.items()
+            if name not in stored
+        }
+        if pieces:
+            pack, start, rows = self.packs.write(b"".join(pieces.values())), 0, []
+            for name, piece in pieces.items():
+                rows.append({"name": name, "pack": pack, "start": start, "length": len(piece)})
+                start += len(piece)
+            self.connection.execute(sa.insert(packed_bodies), rows)
+        self._gathered.clear()
+        self._size = 0
+
+    def _places(self, names: Collection[str]) -> list[Place]:
+        statement = sa.select(_COLUMNS.name, _COLUMNS.pack, _COLUMNS.start, _COLUMNS.length)
+        return [
+            Place(*row)
+            for chunk in chunks(names)
+            for row in self.connection.execute(statement.where(_COLUMNS.name.in_(chunk)))
+        ]
+
+    def _read(self, places: Iterable[Place]) -> Iterable[tuple[Place, bytes]]:
+        by_pack: dict[str, list[Place]] = {}
+        for place in places:
+            by_pack.setdefault(place.pack, []).append(place)
+        for pack, unordered in by_pack.items():
+            inside = sorted(unordered, key=lambda place: place.start)
+            parts = self.packs.read(pack, [(place.start, place.length) for place in inside])
+            # A pack that is gone reads like one that is empty: its bodies are found missing.
+            yield from zip(inside, parts or (), strict=parts is not None)
+
+    def _sealed(self, name: str, data: bytes, classification: Classification) -> bytes:
+        if classification is Classification.CUSTOMER:
+            return data
+        return encrypt(self.keys.body_encryption, data, name.encode())
+
+    def _opened(self, name: str, digest: str, stored: bytes, classification: Classification) -> bytes:
+        sealed = classification is not Classification.CUSTOMER
+        data = decrypt(self.keys.body_encryption, stored, name.encode()) if sealed else stored
         if digest_bytes(data) != digest:
             raise _violation("a body is not what was stored", digest)
         return data
 
-    def iterate(self) -> Iterator[BlobLocation]:
-        """Yield every stored blob in a fixed order, foreign files included: they fail `verify`."""
-        for area in (_OPEN, _SEALED):
-            folder = self.root / area
-            if not folder.exists():
-                continue
-            for path in sorted(folder.glob("*/*"), key=str):
-                if not path.name.startswith(_TEMPORARY):
-                    yield BlobLocation(area=area, name=path.name)
 
-    def verify(self, location: BlobLocation) -> str:
-        """Read the blob at `location` and return the digest of its plaintext.
-
-        Raises:
-            IntegrityViolation: its bytes are not what was stored, or its name is not its own.
-            Unavailable: the store of bodies cannot be read.
-        """
-        stored = self._read(location)
-        if stored is None:
-            raise _violation("a body is missing", location.name)
-        digest = digest_bytes(self._opened(stored, location))
-        if self._name(digest, location.area) != location.name:
-            raise _violation("a body is not what its name says", location.name)
-        return digest
-
-    def _location(self, digest: str, classification: Classification) -> BlobLocation:
-        area = _OPEN if classification is Classification.CUSTOMER else _SEALED
-        return BlobLocation(area=area, name=self._name(digest, area))
-
-    def _name(self, digest: str, area: str) -> str:
-        if area == _OPEN:
-            return digest.removeprefix("sha256:")
-        return keyed_digest(self.keys.digest, _NAME_PURPOSE + digest.encode()).removeprefix("hmac-sha256:")
-
-    def _sealed(self, data: bytes, location: BlobLocation) -> bytes:
-        if location.area == _OPEN:
-            return data
-        return encrypt(self.keys.body_encryption, data, location.name.encode())
-
-    def _opened(self, stored: bytes, location: BlobLocation) -> bytes:
-        if location.area == _OPEN:
-            return stored
-        return decrypt(self.keys.body_encryption, stored, location.name.encode())
-
-    def _path(self, location: BlobLocation) -> UPath:
-        return self.root / location.area / location.name[:2] / location.name
-
-    def _read(self, location: BlobLocation) -> bytes | None:
-        try:
-            return bytes(self._path(location).read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unavailable(error) from error
-
-    def _write(self, location: BlobLocation, content: bytes) -> None:
-        path = self._path(location)
-        try:
-            if path.protocol in _LOCAL:
-                _write_local(Path(path.path), content)
-            else:
-                # An object store makes an object visible whole or not at all, and durable before it answers.
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        except OSError as error:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: OSError) -> Unavailable:
-        return Unavailable(
-            "blobs_unavailable",
-            what=f"the store of bodies cannot be read or written ({type(error).__name__})",
-            where=str(self.root),
-            what_to_do="Check that it is there, that it has space, and who may write to it; then run again.",
-        )
+def body_name(keys: KeyRing, digest: str, classification: Classification) -> str:
+    """Return the name under which a body is stored: for customers its digest, else one that only our key makes."""
+    if classification is Classification.CUSTOMER:
+        return digest.removeprefix("sha256:")
+    return keyed_digest(keys.digest, _NAME_PURPOSE + digest.encode()).removeprefix("hmac-sha256:")
 
 
-def _write_local(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, even when the machine stops in between."""
-    created = [folder for folder in (path.parent, path.parent.parent) if not folder.exists()]
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    for folder in (path.parent, *(folder.parent for folder in created)):
-        _sync_folder(folder)
+def verify_body(keys: KeyRing, name: str, stored: bytes) -> None:
+    """Say whether stored bytes are the body of this name, for customers or not.
 
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    Raises:
+        IntegrityViolation: they are not.
+    """
+    if body_name(keys, digest_bytes(stored), Classification.CUSTOMER) == name:
+        return
+    data = decrypt(keys.body_encryption, stored, name.encode())
+    if body_name(keys, digest_bytes(data), Classification.RESTRICTED) != name:
+        raise _violation("a body is not what its name says", name)
 
 
 def _violation(what: str, name: str) -> IntegrityViolation:
@@ -190,4 +180,13 @@ def _violation(what: str, name: str) -> IntegrityViolation:
         what=what,
         where=name,
         what_to_do="Restore the body from a backup; `channelsafe verify` lists all that is affected.",
+    )
+
+
+def _not_writable() -> ChannelsafeError:
+    return ChannelsafeError(
+        "transaction_only_reads",
+        what="a body was put in a transaction that only reads",
+        where="the store of bodies",
+        what_to_do="Nothing was written. Please report this with the code: it is a fault of Channelsafe.",
     )

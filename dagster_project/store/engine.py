@@ -95,19 +95,20 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 
 def _begin_sqlite(connection: Connection) -> None:
     # The setting lives as long as the pooled connection, so both kinds of transaction set it.
-    kind, query_only = ("DEFERRED", "ON") if _is_reading(connection) else ("IMMEDIATE", "OFF")
+    kind, query_only = ("DEFERRED", "ON") if is_reading(connection) else ("IMMEDIATE", "OFF")
     connection.exec_driver_sql(f"PRAGMA query_only = {query_only}")
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if _is_reading(connection):
+    if is_reading(connection):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     else:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
 
 
-def _is_reading(connection: Connection) -> bool:
+def is_reading(connection: Connection) -> bool:
+    """Tell whether a connection's transaction only reads."""
     return bool(connection.get_execution_options().get(_MODE) == _READING)
 
 

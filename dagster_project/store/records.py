@@ -162,6 +162,12 @@ def last_sequence(transaction: Transaction) -> int:
     return transaction.connection.execute(sa.select(sa.func.max(_COLUMNS.sequence))).scalar_one() or 0
 
 
+def count_records(transaction: Transaction) -> int:
+    """Return how many records the log holds."""
+    count: int = transaction.connection.execute(sa.select(sa.func.count()).select_from(source_records)).scalar_one()
+    return count
+
+
 def record_body(transaction: Transaction, row: RecordRow) -> bytes:
     """Return the stored bytes of a record, verified.
 
@@ -169,6 +175,16 @@ def record_body(transaction: Transaction, row: RecordRow) -> bytes:
         IntegrityViolation: they are missing or not what was stored.
     """
     return transaction.blobs.get(row.body_digest, row.classification)
+
+
+def record_bodies(transaction: Transaction, rows: Sequence[RecordRow]) -> list[bytes]:
+    """Return the stored bytes of records in the order of `rows`, verified.
+
+    Raises:
+        IntegrityViolation: one is missing or not what was stored.
+    """
+    bodies = transaction.blobs.get_many((row.body_digest, row.classification) for row in rows)
+    return [bodies[row.body_digest] for row in rows]
 
 
 def _same_object(record: Record) -> sa.ColumnElement[bool]:

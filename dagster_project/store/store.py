@@ -1,4 +1,4 @@
-"""The store: a database, the blobs beside it, and the keys that open them.
+"""The store: a database, the packs of bodies beside it, and the keys that open them.
 
 Belongs here: opening a store and beginning a transaction. What is read and written in one is for the repository
 modules; they take a `transaction.Transaction` as their first argument.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from upath import UPath
 
 from dagster_project.errors import Unavailable
@@ -19,6 +19,7 @@ from dagster_project.store.blobs import Blobs
 from dagster_project.store.engine import create_engine_for, reading, writing
 from dagster_project.store.key_files import load_keys
 from dagster_project.store.migrate import has_schema, migrate
+from dagster_project.store.packs import Packs
 from dagster_project.store.transaction import Transaction
 
 DATABASE_FILE_NAME: Final = "channelsafe.sqlite3"
@@ -30,18 +31,23 @@ class Store:
     """One deployment's state, opened."""
 
     engine: Engine
-    blobs: Blobs
+    packs: Packs
     keys: KeyRing
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         """A transaction that may write; alone among writers, so what it read is still true when it writes.
 
+        The bodies that it put are durable before its rows are: a crash leaves at most a pack that nobody refers to.
+
         Raises:
-            Unavailable: the database cannot be reached, or another writer kept it for 30 seconds.
+            Unavailable: the database cannot be reached, another writer kept it for 30 seconds, or the bodies cannot
+                be written.
         """
         with writing(self.engine) as connection:
-            yield Transaction(connection=connection, blobs=self.blobs, keys=self.keys)
+            transaction = self._transaction(connection)
+            yield transaction
+            transaction.blobs.write_gathered()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -51,7 +57,11 @@ class Store:
             Unavailable: the database cannot be reached.
         """
         with reading(self.engine) as connection:
-            yield Transaction(connection=connection, blobs=self.blobs, keys=self.keys)
+            yield self._transaction(connection)
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        blobs = Blobs(connection=connection, packs=self.packs, keys=self.keys)
+        return Transaction(connection=connection, blobs=blobs, keys=self.keys)
 
 
 def open_store(home: Path, database_url: str | None, keys_folder: Path, blobs_url: str | None) -> Store:
@@ -70,9 +80,9 @@ def open_store(home: Path, database_url: str | None, keys_folder: Path, blobs_ur
     """
     keys = load_keys(keys_folder)
     _make_home(home)
-    blobs = Blobs(root=_blobs_root(home, blobs_url), keys=keys)
+    packs = Packs(root=_blobs_root(home, blobs_url))
     engine = create_engine_for(database_url or f"sqlite:///{home / DATABASE_FILE_NAME}")
-    if not has_schema(engine) and next(blobs.iterate(), None) is not None:
+    if not has_schema(engine) and packs.files():
         raise Unavailable(
             "database_missing",
             what="there are stored bodies, but the database that knows them is empty or gone",
@@ -81,7 +91,7 @@ def open_store(home: Path, database_url: str | None, keys_folder: Path, blobs_ur
             "To begin anew, move the stored bodies away first.",
         )
     migrate(engine)
-    return Store(engine=engine, blobs=blobs, keys=keys)
+    return Store(engine=engine, packs=packs, keys=keys)
 
 
 def _make_home(home: Path) -> None:

@@ -4,7 +4,7 @@ Belongs here: the connection and the blobs of one transaction, and the two state
 Beginning one is `store.Store.begin`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from dagster_project.store.blobs import Blobs
 
 @dataclass(frozen=True)
 class Transaction:
-    """One transaction: all or nothing for rows. Bodies are durable once put; without a row they are unused."""
+    """One transaction: all or nothing for rows, and for the bodies that they name."""
 
     connection: Connection
     blobs: Blobs
@@ -35,6 +35,10 @@ class Transaction:
     def get_sealed(self, digest: str) -> bytes:
         """Return a body that is not for customers, verified; see `Blobs.get`."""
         return self.blobs.get(digest, Classification.RESTRICTED)
+
+    def get_all_sealed(self, digests: Iterable[str]) -> dict[str, bytes]:
+        """Return bodies that are not for customers by digest, verified; see `Blobs.get_many`."""
+        return self.blobs.get_many((digest, Classification.RESTRICTED) for digest in digests)
 
 
 def insert_new(transaction: Transaction, table: sa.Table, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a key

@@ -19,6 +19,7 @@ from dagster_project.demo.scenario import load_scenario, restricted_values
 from dagster_project.sources import admission
 from tests.support.command_line import CommandLine, command_line_of, fresh_command_line
 from tests.support.played_stories import BRIDGES, FEED_SAMPLE, INCIDENT, copy_of, played_feed, played_scenario
+from tests.support.stored_bodies import flip, stored_bodies
 from tests.support.workspaces import make_workspace, play_scenario
 
 LAST = 26
@@ -136,9 +137,8 @@ def test_stating_a_restricted_fact_shows_nothing_of_it(tmp_path: Path) -> None:
 def test_a_damaged_store_shows_no_restricted_value(tmp_path: Path) -> None:
     workspace = copy_of(played_scenario(), tmp_path)
     run = command_line_of(workspace.settings)
-    for path in (workspace.settings.home / "blobs").rglob("*"):
-        if path.is_file():
-            path.write_bytes(path.read_bytes()[:-1])
+    for body in stored_bodies(workspace.store):
+        flip(body.path, body.start + body.length // 2)
     with listening() as heard:
         for arguments in (["verify"], ["show", INCIDENT, "tidewater"], ["explain", INCIDENT, "tidewater"], ["status"]):
             answer = run(*arguments)

@@ -34,6 +34,7 @@ from dagster_project.errors import IntegrityViolation
 from dagster_project.store.candidates import CandidateRow, find_candidate, find_snapshot
 from dagster_project.store.gates import find_manifest, latest_release_check
 from dagster_project.store.transaction import Transaction
+from tests.support.stored_bodies import flip, stored_body
 from tests.support.workspaces import make_workspace, play_scenario
 
 PLANTED_HOST = "relay-07.eu.internal"

@@ -114,8 +114,8 @@ def test_what_was_kept_aside_is_stored_as_it_came(run: CommandLine, tmp_path: Pa
     ingest(run, tmp_path, body)
     (rejected,) = run("status", "--json").json["intake"]["rejected"]
     assert rejected["state"] == "open"
-    stored = [path for path in (run.home / "blobs").rglob("*") if path.is_file()]
-    assert len(body) in {path.stat().st_size - 17 for path in stored}  # sealed bodies are 17 bytes longer
+    packs = [path for path in (run.home / "blobs").rglob("*") if path.is_file()]
+    assert len(body) in {path.stat().st_size - 17 for path in packs}  # sealed bodies are 17 bytes longer
 
 
 def test_every_bad_line_together_loses_nothing(run: CommandLine, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dagster_project.store.intake import LandingState, NewRejection, RejectedSta
 from dagster_project.store.records import Insertion, Outcome
 from dagster_project.store.store import Store
 from dagster_project.store.transaction import Transaction
+from tests.support.stored_bodies import pack_files
 
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
@@ -245,8 +246,8 @@ def test_a_landing_file_that_was_done_is_known_when_it_is_dropped_again(store: S
 def test_a_record_whose_body_is_gone_is_not_handed_out(store: Store) -> None:
     with store.begin() as transaction:
         _insert(transaction, _record())
-    for location in store.blobs.iterate():
-        (store.blobs.root / location.area / location.name[:2] / location.name).unlink()
+    for path in pack_files(store):
+        path.unlink()
     with store.read() as transaction:
         (row,) = records.records_for_subjects(transaction, ["INC-1"])
         with pytest.raises(IntegrityViolation):
