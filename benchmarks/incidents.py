@@ -69,8 +69,8 @@ def _first_versions(number: int, severity: str) -> Iterator[dict[str, Any]]:
         number, "//incidents.example/command", "incident", "INCIDENT", 1, at, "customer",
         {"severity": severity, "state": "investigating", "note": "Found by a synthetic sender.", "links": []},
     )  # fmt: skip
-    for place in product(COMPONENTS, REGIONS):
-        yield _health(number, place, 1, at)
+    for where in product(COMPONENTS, REGIONS):
+        yield _health(number, where, 1, at)
     for place, checkpoint in enumerate(CHECKPOINTS):
         yield _record(
             number, "//incidents.example/bridge", "bridge-timeline", f"TL-{place}", 1, at, "customer",
@@ -92,11 +92,11 @@ def _first_versions(number: int, severity: str) -> Iterator[dict[str, Any]]:
                 "edges": [{"from": component, "to": f"{component}-{place}.eu.internal"}], "note": "Not load-tested.",
             },
         )  # fmt: skip
-    for place in range(3):
+    for review in range(3):
         yield _record(
-            number, "//security.example/reviews", "security-review", f"SR-{place}", 1, at, "restricted",
+            number, "//security.example/reviews", "security-review", f"SR-{review}", 1, at, "restricted",
             {
-                "review_subject": f"dependency/DEP-{place}/{number}", "subject_version": 1, "outcome": "in_review",
+                "review_subject": f"dependency/DEP-{review}/{number}", "subject_version": 1, "outcome": "in_review",
                 "scope": [], "channels": [], "reviewer": "On duty", "exploitability_note": "Being looked at.",
             },
         )  # fmt: skip
@@ -104,17 +104,17 @@ def _first_versions(number: int, severity: str) -> Iterator[dict[str, Any]]:
 
 def _health(number: int, place: tuple[str, str], version: int, at: datetime) -> dict[str, Any]:
     component, region = place
-    state = STATES[
-        (number + version + COMPONENTS.index(component) * len(REGIONS) + REGIONS.index(region)) % len(STATES)
-    ]
-    return _record(
-        number, _HEALTH_SOURCES.get(region[:2], _HEALTH_ELSEWHERE), "service-health", f"{component}/{region}", version,
-        at, "customer",
-        {
-            "component": component, "region": region, "state": STATES[turn % len(STATES)],
-            "since": format_instant(at), "host": f"{component}-{number % 40}.{region}.internal", "note": "Handshake errors, climbing.",
-        },
-    )  # fmt: skip
+    turn = number + version + COMPONENTS.index(component) * len(REGIONS) + REGIONS.index(region)
+    data = {
+        "component": component,
+        "region": region,
+        "state": STATES[turn % len(STATES)],
+        "since": format_instant(at),
+        "host": f"{component}-{number % 40}.{region}.internal",
+        "note": "Handshake errors, climbing.",
+    }
+    source = _HEALTH_SOURCES.get(region[:2], _HEALTH_ELSEWHERE)
+    return _record(number, source, "service-health", f"{component}/{region}", version, at, "customer", data)
 
 
 def _record(
