@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from dagster_project.clock import parse_instant
 from dagster_project.integrity.digests import digest_of, opaque_code
-from dagster_project.packaging.profile import Profile, Rule, profile_document, rule_digest, winning_rules
+from dagster_project.packaging.profile import Action, Profile, Rule, profile_document, rule_digest, winning_rules
 from dagster_project.packaging.snapshot import RejectedInput, Snapshot, snapshot_digest
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
 from dagster_project.sources.conflicts import Conflict
-from dagster_project.sources.record import Record, RecordReference, reference_to
-from dagster_project.sources.source_fields import value_at
+from dagster_project.sources.record import Classification, Record, RecordReference, reference_to
+from dagster_project.sources.source_fields import field_classification, value_at
 
 EVERY_INCIDENT = "*"
 # The rule id of what the profile says as a whole: names, labels, the fixed set of slots.
@@ -49,6 +49,7 @@ class ProfileTables:
             region: bucket for bucket, entry in profile.region_buckets.items() for region in entry.regions
         }
         self.digest = digest_of(self.document)
+        self.withheld_by_slot = {slot: _withheld(self.rules, slot) for slot in profile.slots}
         self._rule_digests: dict[tuple[str, str], str] = {}
 
     def digest_of_rule(self, rule_id: str, transformation: str) -> str:
@@ -60,6 +61,13 @@ class ProfileTables:
             rule = self.rules_by_id[rule_id]
             self._rule_digests[key] = rule_digest(self.profile, rule, transformation)
         return self._rule_digests[key]
+
+
+def _withheld(rules: Mapping[str, Rule], slot: str) -> tuple[tuple[str, Action], ...]:
+    """Return the source fields that rules keep back under a slot, sorted, with how."""
+    keeping = (Action.HOLD, Action.ANNEX)
+    found = [(name, rule.action) for name, rule in rules.items() if rule.slot == slot and rule.action in keeping]
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class SnapshotIndex:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._looked_up: dict[tuple[RecordReference, str], tuple[object, Classification]] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -168,6 +177,25 @@ class SnapshotIndex:
             for name in names
         )
         return tuple(sorted(parse_instant(one) for one in stated if one is not None))
+
+    def value(self, reference: RecordReference, source_field: str) -> object:
+        """Return the value of a source field in a pinned record, or None where the record has none."""
+        return self._read(reference, source_field)[0]
+
+    def classification(self, reference: RecordReference, source_field: str) -> Classification:
+        """Return who may see a source field of a pinned record."""
+        return self._read(reference, source_field)[1]
+
+    def _read(self, reference: RecordReference, source_field: str) -> tuple[object, Classification]:
+        """Look a source field up once: every bridge, field and rule that reads it asks for the same."""
+        key = (reference, source_field)
+        found = self._looked_up.get(key)
+        if found is None:
+            record = self.records[reference]
+            pointer = source_field.partition("#")[2]
+            found = (value_at(record.data, pointer), field_classification(record, pointer))
+            self._looked_up[key] = found
+        return found
 
     @cached_property
     def names(self) -> NamesInRecords:
@@ -270,4 +298,4 @@ class RenderingContext:
 
     def value(self, reference: RecordReference, source_field: str) -> object:
         """Return the value of a source field in a pinned record, or None where the record has none."""
-        return value_at(self.records[reference].data, source_field.partition("#")[2])
+        return self.index.value(reference, source_field)

@@ -10,7 +10,7 @@ import msgspec
 from dagster_project.sources.record import RecordReference
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Input(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """One source value that a field reads.
 
     `relation` and `subtype` are OpenLineage's: DIRECT (IDENTITY, TRANSFORMATION, AGGREGATION) for a value that

@@ -23,7 +23,6 @@ from dagster_project.packaging.transformations import (
 from dagster_project.packaging.vocabulary import HELD_VALUES
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
 from dagster_project.sources.record import Classification
-from dagster_project.sources.source_fields import field_classification
 
 # Restricted facts whose only use is to decide: they let a claim out or keep it back and are never shown.
 DECLASSIFICATION_INPUTS: Final = frozenset({"incident#/resolution_confirmed_by", "security-review#/outcome"})
@@ -91,8 +90,7 @@ def not_classified_customer(judged: Judged) -> Hold | None:
     for one in judged.draft.inputs:
         if one.subtype == "FILTER" or one.source_field in DECLASSIFICATION_INPUTS:
             continue
-        record = judged.context.records[one.reference]
-        label = field_classification(record, one.source_field.partition("#")[2])
+        label = judged.context.index.classification(one.reference, one.source_field)
         if label is not Classification.CUSTOMER and not _is_cleared(judged.context, one):
             return Hold(reason="classification", slot=judged.slot)
     return None
@@ -100,6 +98,8 @@ def not_classified_customer(judged: Judged) -> Hold | None:
 
 def in_conflict(judged: Judged) -> Hold | None:
     """A record that the field reads is in conflict about what the field reads (design: conflicts are scoped)."""
+    if not judged.context.conflicts_by_record:
+        return None
     for one in judged.draft.inputs:
         for conflict in judged.context.conflicts_by_record.get(one.reference, ()):
             if conflict.kind == CONFLICTING_COPIES_BELOW_HEAD:
@@ -111,6 +111,8 @@ def in_conflict(judged: Judged) -> Hold | None:
 
 def fed_by_rejected_input(judged: Judged) -> Hold | None:
     """A rejected record of the same source, type and subject might have said something worse."""
+    if not judged.context.rejected_by_origin:
+        return None
     for one in judged.draft.inputs:
         record = judged.context.records[one.reference]
         if (record.source, record.type, record.subject) in judged.context.rejected_by_origin:

@@ -20,7 +20,6 @@ from dagster_project.packaging.drafting.workarounds import statement_drafts, wor
 from dagster_project.packaging.fields import Absence, Draft, Field, assemble
 from dagster_project.packaging.holds import settle
 from dagster_project.sources.record import Classification, Record
-from dagster_project.sources.source_fields import field_classification
 
 CONTENT_SCHEMA: Final = "channelsafe-package/1"
 _SECTIONS: Final = ("affected_capabilities", "not_affected", "workarounds", "timeline", "statements", "names")
@@ -122,8 +121,7 @@ def _feeding(context: RenderingContext, fields: tuple[Field, ...]) -> tuple[Reco
         if field.hold is None
         for one in field.draft.inputs
         if one.relation == "DIRECT"
-        and field_classification(context.records[one.reference], one.source_field.partition("#")[2])
-        is Classification.CUSTOMER
+        and context.index.classification(one.reference, one.source_field) is Classification.CUSTOMER
     }
     return tuple(context.records[reference] for reference in sorted(references))
 

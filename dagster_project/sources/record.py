@@ -6,6 +6,7 @@ Belongs here: the typed envelope and what can be said of one record alone. Readi
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,7 @@ def most_restrictive(*classifications: Classification) -> Classification:
     return max(classifications, key=_RANKS.__getitem__, default=Classification.RESTRICTED)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """One admitted record version.
 
     `data` is canonical JSON content (no floats, NFC strings); `datadigest` is the digest of its canonical bytes.
@@ -61,13 +62,23 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """(source, recordid): the object in its source system."""
         return (self.source, self.recordid)
 
+    @cached_property
+    def reference(self) -> "RecordReference":
+        """What names this version by its bytes; made once, because every field that reads the record cites it."""
+        return RecordReference(
+            source=self.source,
+            recordid=self.recordid,
+            recordversion=self.recordversion,
+            datadigest=self.datadigest,
+        )
+
     @property
     def version_identity(self) -> tuple[str, str, int]:
         """(source, recordid, recordversion): the same identity with other bytes is a conflicting copy."""
         return (self.source, self.recordid, self.recordversion)
 
 
-class RecordReference(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class RecordReference(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """Names one stored record version by its bytes: what a snapshot pins and a lineage row cites."""
 
     source: str
@@ -78,9 +89,4 @@ class RecordReference(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 def reference_to(record: Record) -> RecordReference:
     """Return the reference that names `record`."""
-    return RecordReference(
-        source=record.source,
-        recordid=record.recordid,
-        recordversion=record.recordversion,
-        datadigest=record.datadigest,
-    )
+    return record.reference

@@ -34,13 +34,10 @@ def withheld_values(context: RenderingContext, slot: str) -> tuple[Withheld, ...
     """Return what rules keep back under `slot`: values held until cleared, and annexed values that declare it."""
     relevant = {one.identity for one in relevant_dependencies(context)}
     found: list[Withheld] = []
-    for source_field in sorted(context.tables.rules):
-        rule = context.tables.rules[source_field]
-        if rule.slot != slot or rule.action not in {Action.HOLD, Action.ANNEX}:
-            continue
+    for source_field, action in context.tables.withheld_by_slot.get(slot, ()):
         heads = context.heads_by_type.get(source_field.partition("#")[0], ())
         found.extend(
-            Withheld(record, source_field, rule.action)
+            Withheld(record, source_field, action)
             for record in present(heads, source_field)
             if record.type != "dependency" or record.identity in relevant
         )
