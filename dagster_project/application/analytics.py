@@ -5,27 +5,32 @@ them again. `internal.duckdb` holds every candidate; `public.duckdb` has the sam
 versions only, and as nothing can be released yet it has no rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dagster_project.application.analytics_columns import INTERNAL_FILE, PUBLIC_FILE, VIEWS
 from dagster_project.application.analytics_columns import TABLES as TABLE_COLUMNS
-from dagster_project.application.analytics_position import Counts, Position, Seal, position_of, read_seal, write_seal
-from dagster_project.application.analytics_reading import Reading
-from dagster_project.application.analytics_rows import (
-    TABLES,
-    CandidateRow,
-    FieldRow,
-    IncidentRow,
-    PublicationRow,
+from dagster_project.application.analytics_keeping import keep, unmoved
+from dagster_project.application.analytics_position import (
+    Counts,
+    Position,
+    Seal,
+    file_digest,
+    incident_positions,
+    position_of,
+    read_seal,
+    write_seal,
 )
+from dagster_project.application.analytics_reading import Reading
+from dagster_project.application.analytics_rows import TABLES, PositionRow, PublicationRow
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.duckdb_columns import Row
-from dagster_project.connections.duckdb_files import build_file, only_publisher, put_in_place
+from dagster_project.connections.duckdb_files import Built, build_file, copy_aside, only_publisher, put_in_place
 from dagster_project.errors import Unavailable
-from dagster_project.integrity.digests import digest_bytes, digest_of
+from dagster_project.integrity.digests import digest_of
 from dagster_project.store.cursors import cursor_position, move_cursor
 from dagster_project.store.transaction import Transaction
 
@@ -49,8 +54,9 @@ class PublicationReport:
 def publish(workspace: Workspace) -> PublicationReport:
     """Publish everything that the store holds; where nothing is new, the files stay as they are.
 
-    Every body behind a candidate is verified before anything of it is copied. Readers never wait and never see half
-    a publication: files are built beside the published ones and renamed.
+    Every body behind a candidate is verified before anything of it is copied. Incidents that have not moved since the
+    publication before keep their rows, as long as the file is the sealed one; without it, everything is made anew.
+    Readers never wait and never see half a publication: files are built beside the published ones and renamed.
 
     Raises:
         IntegrityViolation: a stored body is not what was stored. What was published before stays.
@@ -60,12 +66,15 @@ def publish(workspace: Workspace) -> PublicationReport:
     statements = (*read_views().values(), *comments())
     definition = _definition_digest(statements)
     with only_publisher(folder):
-        seal = read_seal(folder)
+        seal = read_seal(folder, workspace.store.keys.digest)
         with workspace.store.read() as transaction:
             position = position_of(transaction)
-            is_new = seal is None or (seal.position, seal.definition_digest) != (position, definition)
+            same_form = seal is not None and seal.definition_digest == definition
+            is_new = seal is None or not same_form or seal.position != position
             if seal is None or is_new:
-                seal = _build(workspace, transaction, position, statements, definition)
+                with _before(folder, is_usable=same_form) as before:
+                    built = _build(workspace, transaction, position, statements, before)
+                seal = _put_in_place(workspace, position, definition, built)
         _move_cursor(workspace, position.candidate_id)
     return PublicationReport(
         incidents=seal.counts.incidents,
@@ -114,28 +123,49 @@ def _definition_digest(statements: tuple[str, ...]) -> str:
     return digest_of({"form": _FORM, "tables": tables, "statements": list(statements)})
 
 
+def _before(folder: Path, *, is_usable: bool) -> AbstractContextManager[Path | None]:
+    return copy_aside(folder / INTERNAL_FILE) if is_usable else nullcontext()
+
+
 def _build(
-    workspace: Workspace, transaction: Transaction, position: Position, statements: tuple[str, ...], definition: str
-) -> Seal:
+    workspace: Workspace, transaction: Transaction, position: Position, statements: tuple[str, ...], before: Path | None
+) -> dict[str, Built]:
     folder = workspace.settings.published_analytics
-    counted = _Counted(_all_rows(workspace, transaction, position))
-    built = {
-        folder / INTERNAL_FILE: build_file(folder / INTERNAL_FILE, tables=TABLES, rows=counted, statements=statements),
-        folder / PUBLIC_FILE: build_file(folder / PUBLIC_FILE, tables=TABLES, rows=_released(), statements=statements),
+    positions = incident_positions(transaction)
+    staying = frozenset[str]() if before is None else unmoved(before, positions)
+    moved = {name: positions[name] for name in sorted(positions.keys() - staying)}
+    return {
+        INTERNAL_FILE: build_file(
+            folder / INTERNAL_FILE,
+            tables=TABLES,
+            rows=_rows(workspace, transaction, position, moved),
+            statements=statements,
+            kept=None if before is None else keep(before, staying),
+        ),
+        PUBLIC_FILE: build_file(folder / PUBLIC_FILE, tables=TABLES, rows=_released(), statements=statements),
     }
+
+
+def _put_in_place(workspace: Workspace, position: Position, definition: str, built: Mapping[str, Built]) -> Seal:
+    folder, key = workspace.settings.published_analytics, workspace.store.keys.digest
+    rows = built[INTERNAL_FILE].rows
     seal = Seal(
         position=position,
         definition_digest=definition,
-        counts=counted.counts(),
-        files={path.name: digest_bytes(building.read_bytes()) for path, building in built.items()},
+        counts=Counts(incidents=rows["incidents"], candidates=rows["candidates"], fields=rows["fields"]),
+        files={name: file_digest(one.path, key) for name, one in built.items()},
     )
-    put_in_place(built)
+    put_in_place({folder / name: one.path for name, one in built.items()})
     write_seal(folder, seal)
     return seal
 
 
-def _all_rows(workspace: Workspace, transaction: Transaction, position: Position) -> Iterator[Row]:
-    yield from Reading(transaction).every_row()
+def _rows(
+    workspace: Workspace, transaction: Transaction, position: Position, positions: Mapping[str, str]
+) -> Iterator[Row]:
+    yield from Reading(transaction).every_row(positions)
+    for incident, reached in positions.items():
+        yield PositionRow(incident=incident, position=reached)
     yield PublicationRow(
         candidate_id=position.candidate_id,
         check_id=position.check_id,
@@ -147,26 +177,6 @@ def _all_rows(workspace: Workspace, transaction: Transaction, position: Position
 def _released() -> Iterator[Row]:
     """Yield the rows of released versions, from which alone the public file is made: nothing can be released yet."""
     yield from ()
-
-
-class _Counted:
-    """Passes rows through once and counts those that the report names."""
-
-    def __init__(self, rows: Iterator[Row]) -> None:
-        self._rows = rows
-        self._seen = dict.fromkeys(TABLES.values(), 0)
-
-    def __iter__(self) -> Iterator[Row]:
-        for row in self._rows:
-            self._seen[type(row)] += 1
-            yield row
-
-    def counts(self) -> Counts:
-        return Counts(
-            incidents=self._seen[IncidentRow],
-            candidates=self._seen[CandidateRow],
-            fields=self._seen[FieldRow],
-        )
 
 
 def _move_cursor(workspace: Workspace, position: int) -> None:

@@ -1,17 +1,18 @@
 """Who passed, for analytics: read from stored bytes, never from a flag.
 
-Belongs here: judging one stored candidate by its internal manifest and release checks before anything of it is
+Belongs here: judging stored candidates by their internal manifests and release checks before anything of them is
 copied. A stored body that does not verify, or a manifest without the passed check that it names, stops the
 publication: a projection of a damaged store would spread the damage.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dagster_project.application.checks import is_open, read_stored_check
+from dagster_project.application.checks import is_open
 from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.canonical import parse_strict
 from dagster_project.packaging.manifest import InternalManifest, read_manifest
-from dagster_project.packaging.release_check import ReleaseCheck
+from dagster_project.packaging.release_check import ReleaseCheck, read_release_check
 from dagster_project.store import gates
 from dagster_project.store.candidates import CandidateRow
 from dagster_project.store.gates import ManifestRow, ReleaseCheckRow
@@ -47,20 +48,39 @@ class Gate:
         return self.manifest is not None and self.checks[-1].check.passed
 
 
-def read_gate(transaction: Transaction, row: CandidateRow) -> Gate:
-    """Read the gate of a candidate from verified bytes.
+def read_gates(transaction: Transaction, rows: Sequence[CandidateRow]) -> dict[int, Gate]:
+    """Read the gates of candidates from verified bytes, by candidate.
 
     Raises:
         IntegrityViolation: a body or row is not what was stored, or a manifest stands without its passed check.
     """
-    checks = tuple(_read_check(transaction, row, one) for one in gates.release_checks_of(transaction, row.candidate_id))
-    return Gate(checks=checks, manifest=_read_manifest(transaction, row, checks))
+    numbers = [row.candidate_id for row in rows]
+    checks = gates.release_checks_by_candidate(transaction, numbers)
+    manifests = gates.find_manifests(transaction, numbers)
+    every = [check for one in checks.values() for check in one]
+    # Reasons are told by the check's own body too; theirs is read because what is stored must verify.
+    bodies = transaction.get_all_sealed(
+        [
+            *(check.check_body_digest for check in every),
+            *(check.reasons_digest for check in every if check.reasons_digest is not None),
+            *(manifest.body_digest for manifest in manifests.values()),
+        ]
+    )
+    return {
+        row.candidate_id: _gate(row, checks.get(row.candidate_id, ()), manifests.get(row.candidate_id), bodies)
+        for row in rows
+    }
 
 
-def _read_check(transaction: Transaction, row: CandidateRow, stored: ReleaseCheckRow) -> StoredCheck:
-    check = read_stored_check(transaction, stored)
-    if stored.reasons_digest is not None:
-        transaction.get_sealed(stored.reasons_digest)
+def _gate(
+    row: CandidateRow, stored: Sequence[ReleaseCheckRow], manifest: ManifestRow | None, bodies: Mapping[str, bytes]
+) -> Gate:
+    checks = tuple(_checked(row, one, bodies[one.check_body_digest]) for one in stored)
+    return Gate(checks, None if manifest is None else _passed_by(row, manifest, bodies[manifest.body_digest], checks))
+
+
+def _checked(row: CandidateRow, stored: ReleaseCheckRow, body: bytes) -> StoredCheck:
+    check = read_release_check(parse_strict(body))
     told = (stored.passed, stored.content_digest, stored.bridge, stored.valid_until, stored.check_digest)
     same = (check.passed, row.content_digest, row.bridge, check.valid_until, stored.check_body_digest)
     if told != same or check.content_digest != row.content_digest:
@@ -68,13 +88,8 @@ def _read_check(transaction: Transaction, row: CandidateRow, stored: ReleaseChec
     return StoredCheck(stored, check)
 
 
-def _read_manifest(
-    transaction: Transaction, row: CandidateRow, checks: tuple[StoredCheck, ...]
-) -> StoredManifest | None:
-    stored = gates.find_manifest(transaction, row.candidate_id)
-    if stored is None:
-        return None
-    manifest = read_manifest(parse_strict(transaction.get_sealed(stored.body_digest)))
+def _passed_by(row: CandidateRow, stored: ManifestRow, body: bytes, checks: tuple[StoredCheck, ...]) -> StoredManifest:
+    manifest = read_manifest(parse_strict(body))
     names_this = (manifest.candidate_id, manifest.content_digest) == (str(row.candidate_id), row.content_digest)
     if not names_this or stored.manifest_digest != stored.body_digest:
         raise differs("manifest_differs", row)

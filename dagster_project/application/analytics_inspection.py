@@ -9,7 +9,6 @@ answers are small whatever the size of a file, and hold nothing that may not be 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dagster_project.application.analytics_columns import FILES, TABLES, VIEWS, Table
@@ -65,20 +64,20 @@ def published(workspace: Workspace) -> Iterator[Publication]:
     with ExitStack() as stack:
         # What is open stays readable when the next publication replaces it, so the lock is not kept.
         with only_publisher(workspace.settings.published_analytics):
-            counts = _sealed_counts(workspace.settings.published_analytics)
+            counts = _sealed_counts(workspace)
             internal, public = (
                 stack.enter_context(reading(workspace.settings.published_analytics / name)) for name in FILES
             )
         yield Publication(internal, public, counts)
 
 
-def _sealed_counts(folder: Path) -> Counts:
-    seal = read_seal(folder)
+def _sealed_counts(workspace: Workspace) -> Counts:
+    seal = read_seal(workspace.settings.published_analytics, workspace.store.keys.digest)
     if seal is None:
         raise Unavailable(
             "analytics_not_published",
             what="the analytics files are missing or are not what was published last",
-            where=str(folder),
+            where=str(workspace.settings.published_analytics),
             what_to_do="Publish them: materialize the asset `analytics`.",
         )
     return seal.counts

@@ -5,15 +5,16 @@ position and which definitions they were made from and what their bytes are. It 
 a matching seal are half a publication, or somebody else's, and are made again.
 """
 
+import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from dagster_project.connections.duckdb_files import write_whole
 from dagster_project.integrity.canonical import NotCanonical, canonical_bytes, parse_strict
-from dagster_project.integrity.digests import digest_bytes
+from dagster_project.integrity.digests import keyed_digest
 from dagster_project.integrity.documents import document_of
 from dagster_project.store import records
 from dagster_project.store.tables import candidates, incidents, internal_manifests, open_items, release_checks
@@ -49,7 +50,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """What the published files are: made from this position by these definitions, with these bytes (by file name)."""
+    """What the published files are: made from this position by these definitions; `files` holds their keyed digests."""
 
     position: Position
     definition_digest: str
@@ -74,18 +75,51 @@ def position_of(transaction: Transaction) -> Position:
     return Position(log_sequence=records.last_sequence(transaction), **counted)
 
 
+def incident_positions(transaction: Transaction) -> dict[str, str]:
+    """Return by incident how far it has come: as long as the text is the same, so are all its rows."""
+    about = sa.select(incidents.c.incident, incidents.c.revision, incidents.c.observed_revision)
+    parts = [
+        about.add_columns(incidents.c.pending_since, incidents.c.urgent),
+        _grouped(candidates.c.incident, sa.func.max(candidates.c.candidate_id)),
+        _grouped(candidates.c.incident, sa.func.max(release_checks.c.check_id)).join(
+            release_checks, release_checks.c.candidate_id == candidates.c.candidate_id
+        ),
+        _grouped(internal_manifests.c.incident, sa.func.max(internal_manifests.c.created_at)),
+        _grouped(open_items.c.incident, sa.func.max(open_items.c.opened_at), sa.func.max(open_items.c.resolved_at)),
+    ]
+    found: dict[str, list[str]] = {}
+    for number, part in enumerate(parts):
+        for incident, *values in transaction.connection.execute(part):
+            found.setdefault(incident, []).append(f"{number}:{'/'.join(map(str, values))}")
+    return {incident: " ".join(values) for incident, values in found.items()}
+
+
+def _grouped(incident: sa.Column[str], *values: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return sa.select(incident, sa.func.count(), *values).group_by(incident)
+
+
 def _of(table: sa.Table, value: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
     return sa.select(value).select_from(table).scalar_subquery()
 
 
-def read_seal(folder: Path) -> Seal | None:
+def read_seal(folder: Path, key: bytes) -> Seal | None:
     """Return the seal of the files in `folder`, or None where there is none or the files are not what it says."""
     try:
         seal = msgspec.convert(parse_strict((folder / SEAL_NAME).read_bytes()), Seal)
-        present = {name: digest_bytes((folder / name).read_bytes()) for name in seal.files}
+        present = {name: file_digest(folder / name, key) for name in seal.files}
     except (OSError, NotCanonical, msgspec.ValidationError):
         return None
     return seal if present == seal.files else None
+
+
+def file_digest(path: Path, key: bytes) -> str:
+    """Return the keyed digest of a file: whoever has no key cannot put another file in its place.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return keyed_digest(key, hashlib.file_digest(file, "sha256").digest())
 
 
 def write_seal(folder: Path, seal: Seal) -> None:

@@ -66,6 +66,7 @@ class IncidentRow(Row, frozen=True, kw_only=True):
     """One registered incident and its pending change."""
 
     unique: ClassVar[tuple[str, ...]] = ("incident",)
+    part_of: ClassVar[str] = "incident"
     incident: Incident
     revision: Annotated[int, Says("How often its records moved.")]
     observed_revision: Annotated[int, Says("The revision that its last refresh observed.")]
@@ -78,6 +79,7 @@ class CandidateRow(Row, frozen=True, kw_only=True):
     """One candidate. `content_digest` is keyed where it did not pass: its content may hold what must not leave."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id",)
+    part_of: ClassVar[str] = "incident"
     candidate_id: CandidateId
     incident: Incident
     bridge: Bridge
@@ -103,6 +105,7 @@ class FieldRow(Row, frozen=True, kw_only=True):
     """One leaf of a candidate's content. `value` is None, and `withheld` true, where the candidate did not pass."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id", "pointer")
+    part_of: ClassVar[str] = "candidate_id"
     candidate_id: CandidateId
     pointer: Pointer
     field_class: Annotated[str | None, Says("The kind of field that policy speaks of.", FIELD_CLASSES)]
@@ -121,6 +124,7 @@ class AbsenceRow(Row, frozen=True, kw_only=True):
     """One hold on a part of a candidate where no leaf can stand."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id", "pointer", "slot", "reason")
+    part_of: ClassVar[str] = "candidate_id"
     candidate_id: CandidateId
     pointer: Annotated[str, Says("The part of the package concerned, as a JSON pointer.")]
     slot: Slot
@@ -133,6 +137,7 @@ class SlotRow(Row, frozen=True, kw_only=True):
     """One placeholder slot of a candidate that passed."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id", "slot")
+    part_of: ClassVar[str] = "candidate_id"
     candidate_id: CandidateId
     slot: Slot
     category: Annotated[str, Says("What kind of thing the slot is for.")]
@@ -145,6 +150,7 @@ class ManifestRow(Row, frozen=True, kw_only=True):
     """One internal manifest."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id",)
+    part_of: ClassVar[str] = "candidate_id"
     manifest_digest: Annotated[str, Says("The keyed digest of the internal manifest.", form=KEYED)]
     candidate_id: CandidateId
     check_id: Annotated[int, Says("The passed release check that it names.")]
@@ -166,6 +172,7 @@ class AnnexRow(Row, frozen=True, kw_only=True):
     """How many values one audience's annex of a candidate holds; never which."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id", "audience")
+    part_of: ClassVar[str] = "candidate_id"
     candidate_id: CandidateId
     audience: Annotated[str, Says("Who may open the annex.", REVIEW_ROLES)]
     withheld: Annotated[int, Says("How many values it keeps inside.")]
@@ -174,9 +181,8 @@ class AnnexRow(Row, frozen=True, kw_only=True):
 class LineageRow(Row, frozen=True, kw_only=True):
     """One input of one field; a profile constant has one row without an input."""
 
-    unique: ClassVar[
-        tuple[str, ...]
-    ] = ()  # a field may read the same source field of a record twice, to different ends
+    # Nothing is unique: a field may read the same source field of a record twice, to different ends.
+    part_of: ClassVar[str] = "candidate_id"
     candidate_id: CandidateId
     pointer: Pointer
     source: Annotated[str | None, Says("The source system of the record that was read; NULL for a constant.")]
@@ -196,6 +202,7 @@ class ChangeRow(Row, frozen=True, kw_only=True):
     """One delta operation. A value is None where the candidate that it belongs to did not pass."""
 
     unique: ClassVar[tuple[str, ...]] = ("candidate_id", "pointer")
+    part_of: ClassVar[str] = "candidate_id"
     candidate_id: CandidateId
     op: Annotated[str, Says("What happened to the field.", _OPERATIONS)]
     pointer: Pointer
@@ -211,6 +218,7 @@ class ReleaseCheckRow(Row, frozen=True, kw_only=True):
     """One release check; digests as in its candidate."""
 
     unique: ClassVar[tuple[str, ...]] = ("check_id",)
+    part_of: ClassVar[str] = "candidate_id"
     check_id: Annotated[int, Says("The release check, counted over all incidents.")]
     candidate_id: CandidateId
     content_digest: ContentDigest
@@ -226,7 +234,8 @@ class ReleaseCheckRow(Row, frozen=True, kw_only=True):
 class ReasonRow(Row, frozen=True, kw_only=True):
     """One reason for which a release check failed."""
 
-    unique: ClassVar[tuple[str, ...]] = ()  # one rule may find the same code in several places
+    # Nothing is unique: one rule may find the same code in several places.
+    part_of: ClassVar[str] = "candidate_id"
     check_id: Annotated[int, Says("The release check that failed.")]
     candidate_id: CandidateId
     rule: Annotated[str, Says("The release rule that found the reason.", _RULES)]
@@ -238,6 +247,7 @@ class OpenItemRow(Row, frozen=True, kw_only=True):
     """One open item, resolved or not."""
 
     unique: ClassVar[tuple[str, ...]] = ("open_item_id",)
+    part_of: ClassVar[str] = "incident"
     open_item_id: Annotated[int, Says("The open item, counted over all incidents.")]
     incident: Incident
     bridge: Annotated[str, Says("The customer bridge; '' where it concerns all of them.")]
@@ -255,11 +265,21 @@ class EvidenceRow(Row, frozen=True, kw_only=True):
     """One record version on a side of an open item."""
 
     unique: ClassVar[tuple[str, ...]] = ("open_item_id", "source", "recordid", "recordversion", "data_digest")
+    part_of: ClassVar[str] = "open_item_id"
     open_item_id: Annotated[int, Says("The open item.")]
     source: RecordSource
     recordid: RecordId
     recordversion: RecordVersion
     data_digest: DataDigest
+
+
+class PositionRow(Row, frozen=True, kw_only=True):
+    """How far one incident had come when its rows were made: for the next publication, which keeps them if it may."""
+
+    unique: ClassVar[tuple[str, ...]] = ("incident",)
+    part_of: ClassVar[str] = "incident"
+    incident: Incident
+    position: Annotated[str, Says("How far it had come: revisions, counts and instants of the store.")]
 
 
 class PublicationRow(Row, frozen=True, kw_only=True):
@@ -287,6 +307,7 @@ TABLES: Final[Mapping[str, type[Row]]] = MappingProxyType(
         "release_check_reasons": ReasonRow,
         "open_items": OpenItemRow,
         "open_item_evidence": EvidenceRow,
+        "positions": PositionRow,
         "publication": PublicationRow,
     }
 )

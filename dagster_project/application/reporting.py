@@ -115,5 +115,5 @@ def unpublished_position(workspace: Workspace) -> str | None:
     """
     with workspace.store.read() as transaction:
         position = position_of(transaction)
-    seal = read_seal(workspace.settings.published_analytics)
+    seal = read_seal(workspace.settings.published_analytics, workspace.store.keys.digest)
     return None if seal is not None and seal.position == position else digest_of(document_of(position))

@@ -23,10 +23,12 @@ PLAIN: Final = "sha256:[0-9a-f]{64}"
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A row of a table. Each field is annotated with its type and what it says.
 
-    No two rows of a table agree on all columns of `unique`, if there are any.
+    No two rows of a table agree on all columns of `unique`, if there are any. `part_of` is the column that says to
+    what a row belongs, and so when it has to be made anew; '' where it is made anew every time.
     """
 
     unique: ClassVar[tuple[str, ...]] = ()
+    part_of: ClassVar[str] = ""
 
 
 @dataclass(frozen=True)

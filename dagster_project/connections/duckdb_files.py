@@ -11,9 +11,11 @@ own and closed before the rename, so a publication never meets that instance.
 
 import fcntl
 import os
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
 from types import MappingProxyType
@@ -80,14 +82,59 @@ def _wait_for(descriptor: int, folder: Path) -> None:
     )
 
 
-def build_file(path: Path, *, tables: Tables, rows: Iterable[Row], statements: Sequence[str]) -> Path:
-    """Build the DuckDB file that is to become `path`, beside it, and return where it lies: checkpointed and durable.
+@dataclass(frozen=True)
+class Kept:
+    """Rows that a new file takes over from one that was published.
+
+    Args:
+        path: That file, under a name of its own: see `copy_aside`.
+        names: What the rows that may stay belong to; the questions find them in the table `kept(name)`.
+        questions: By table, what gives its rows that may stay, from the schema ``before.published``.
+    """
+
+    path: Path
+    names: Collection[str]
+    questions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A file that is to be published, where it lies now, and how many rows each of its tables has."""
+
+    path: Path
+    rows: Mapping[str, int]
+
+
+@contextmanager
+def copy_aside(path: Path) -> Iterator[Path]:
+    """Give a copy of a published file under a name that nobody else in this process has open; it is gone afterwards.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.before")
+    try:
+        shutil.copyfile(path, aside)
+        aside.chmod(_FILE_MODE)
+    except OSError as error:
+        raise _unwritable(path, type(error).__name__) from error
+    try:
+        yield aside
+    finally:
+        aside.unlink()
+
+
+def build_file(
+    path: Path, *, tables: Tables, rows: Iterable[Row], statements: Sequence[str], kept: Kept | None = None
+) -> Built:
+    """Build the DuckDB file that is to become `path`, beside it: checkpointed and durable.
 
     Args:
         path: Where the file will be published; nothing is changed there.
         tables: Row type by table name; every table is made, with or without rows.
         rows: Rows of these types, in any order; read once.
         statements: What creates the views and comments on them, in the order in which they build on each other.
+        kept: Rows to take over; none where it is None.
 
     Raises:
         Unavailable: the file cannot be written. Whatever `rows` raises passes through.
@@ -103,9 +150,12 @@ def build_file(path: Path, *, tables: Tables, rows: Iterable[Row], statements: S
             # TIMESTAMP holds no zone, and an instant is turned to the session's zone on its way in.
             connection.execute("SET TimeZone = 'UTC'")
             _make_tables(connection, tables)
+            if kept is not None:
+                _take_over(connection, kept)
             _insert(connection, tables, rows)
             _execute_together(connection, statements)
             connection.execute("CHECKPOINT")
+            counts = _counts(connection, tables)
         finally:
             connection.close()
         building.chmod(_FILE_MODE)
@@ -122,7 +172,7 @@ def build_file(path: Path, *, tables: Tables, rows: Iterable[Row], statements: S
         ) from None
     except OSError as error:
         raise _unwritable(path, type(error).__name__) from error
-    return building
+    return Built(building, counts)
 
 
 def put_in_place(built: Mapping[Path, Path]) -> None:
@@ -172,6 +222,25 @@ def _execute_together(connection: "DuckDBPyConnection", statements: Sequence[str
     for statement in statements:
         connection.execute(statement)
     connection.execute("COMMIT")
+
+
+def _take_over(connection: "DuckDBPyConnection", kept: Kept) -> None:
+    path = str(kept.path).replace("'", "''")
+    connection.execute(f"ATTACH '{path}' AS before (READ_ONLY)")
+    connection.execute("CREATE TEMP TABLE kept (name VARCHAR)")
+    with connection.appender("temp.kept") as names:
+        names.append_rows([(name,) for name in kept.names])
+    for table, question in kept.questions.items():
+        connection.execute(f"INSERT INTO {ROWS_SCHEMA}.{table} {question}")
+    connection.execute("DETACH before")
+
+
+def _counts(connection: "DuckDBPyConnection", tables: Tables) -> dict[str, int]:
+    counted = {}
+    for name in tables:
+        (row,) = connection.execute(f"FROM {ROWS_SCHEMA}.{name} SELECT count(*)").fetchall()
+        counted[name] = int(row[0])
+    return counted
 
 
 def _insert(connection: "DuckDBPyConnection", tables: Tables, rows: Iterable[Row]) -> None:

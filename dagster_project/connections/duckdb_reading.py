@@ -47,6 +47,11 @@ class PublishedFile:
             raise _unreadable(self._path, "NoRow")
         return int(row[0])
 
+    def pairs(self, question: str) -> dict[str, str]:
+        """Return the answer to a question for two columns, the first of which is a key."""
+        with self._readable():
+            return dict(self._connection.execute(question).fetchall())
+
     def frame(self, question: str) -> "DataFrame":
         """Return the whole answer to a question that is known to be small."""
         with self._readable():

@@ -131,11 +131,12 @@ def load_snapshots(transaction: Transaction, digests: Collection[str]) -> dict[s
         IntegrityViolation: one is missing or not what was stored.
     """
     statement = sa.select(snapshots.c.digest, snapshots.c.body_digest).where(snapshots.c.digest.in_(digests))
-    bodies = {digest: transaction.get_sealed(body) for digest, body in transaction.connection.execute(statement)}
+    stored = {row.digest: row.body_digest for row in transaction.connection.execute(statement)}
     for digest in digests:
-        if digest not in bodies:
+        if digest not in stored:
             raise _violation("a snapshot is missing", digest)
-    return bodies
+    bodies = transaction.get_all_sealed(stored.values())
+    return {digest: bodies[body] for digest, body in stored.items()}
 
 
 def add_candidates(transaction: Transaction, news: Sequence[NewCandidate]) -> list[CandidateRow]:

@@ -4,7 +4,7 @@ Belongs here: storing what was checked and refusing a manifest without a passed 
 Whether a check passes, and whether it still holds at an instant, is the domain's question.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from dagster_project.errors import IntegrityViolation, UnsafeOrRejected
 from dagster_project.store.candidates import CandidateRow, find_candidates
+from dagster_project.store.chunks import chunks
 from dagster_project.store.tables import internal_manifests, release_checks
 from dagster_project.store.transaction import Transaction, first_row, insert_missing
 
@@ -102,6 +103,18 @@ def release_checks_of(transaction: Transaction, candidate_id: int) -> list[Relea
     statement = sa.select(release_checks).where(_CHECKS.candidate_id == candidate_id)
     found = transaction.connection.execute(statement.order_by(_CHECKS.check_id)).mappings()
     return [ReleaseCheckRow(**row) for row in found]
+
+
+def release_checks_by_candidate(
+    transaction: Transaction, candidate_ids: Collection[int]
+) -> dict[int, list[ReleaseCheckRow]]:
+    """Return all release checks of these candidates, oldest first, by candidate; none of one without any."""
+    found: dict[int, list[ReleaseCheckRow]] = {}
+    for chunk in chunks(candidate_ids):
+        statement = sa.select(release_checks).where(_CHECKS.candidate_id.in_(chunk)).order_by(_CHECKS.check_id)
+        for row in transaction.connection.execute(statement).mappings():
+            found.setdefault(row["candidate_id"], []).append(ReleaseCheckRow(**row))
+    return found
 
 
 def add_manifests(transaction: Transaction, news: Sequence[ManifestRow]) -> None:

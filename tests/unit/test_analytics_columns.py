@@ -37,7 +37,7 @@ OPEN_ITEM = "INSERT INTO published.open_items VALUES (1, 'INC-1', '', {kind}, 's
 def empty(tmp_path: Path) -> Path:
     """A file with all tables and views and no rows."""
     statements = (*read_views().values(), *comments())
-    return build_file(tmp_path / INTERNAL_FILE, tables=ROW_TYPES, rows=[], statements=statements)
+    return build_file(tmp_path / INTERNAL_FILE, tables=ROW_TYPES, rows=[], statements=statements).path
 
 
 def described(file: Path, name: str) -> list[tuple[str, str, bool]]:
@@ -218,7 +218,7 @@ def test_rows_with_every_word_of_every_vocabulary_fulfil_everything(tmp_path: Pa
         for table in TABLES.values()
         for word in {"word"}.union(*(column.allowed for column in table.columns))
     ]
-    built = build_file(tmp_path / INTERNAL_FILE, tables=ROW_TYPES, rows=rows, statements=())
+    built = build_file(tmp_path / INTERNAL_FILE, tables=ROW_TYPES, rows=rows, statements=()).path
     with reading(built) as file:
         for table in TABLES.values():
             assert [*breaches_in_frames("f", table, frames_of_table(file, table))] == []

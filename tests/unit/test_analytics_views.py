@@ -95,7 +95,7 @@ def reason(check_id: int, *, of: int = 1) -> ReasonRow:
 
 def asked(folder: Path, rows: Iterable[Row], question: str) -> list[tuple[Any, ...]]:
     built = build_file(folder / INTERNAL_FILE, tables=TABLES, rows=rows, statements=tuple(read_views().values()))
-    with duckdb.connect(str(built), read_only=True) as connection:
+    with duckdb.connect(str(built.path), read_only=True) as connection:
         return connection.execute(question).fetchall()
 
 
@@ -146,7 +146,7 @@ def test_more_rows_than_one_batch_all_arrive(tmp_path: Path) -> None:
 
 def test_a_build_that_fails_leaves_what_was_published_and_tells_no_value(tmp_path: Path) -> None:
     published = tmp_path / INTERNAL_FILE
-    put_in_place({published: build_file(published, tables=TABLES, rows=[candidate()], statements=())})
+    put_in_place({published: build_file(published, tables=TABLES, rows=[candidate()], statements=()).path})
     before = published.read_bytes()
     wrong = msgspec.structs.replace(candidate(), ordinal="Northgate")
     with pytest.raises(ChannelsafeError) as refused:
