@@ -44,27 +44,27 @@ def shared_records() -> tuple[bytes, ...]:
     return tuple(line for line in lines if orjson.loads(line)["subject"] != scenario.incident)
 
 
-def records_of(number: int, *, severity: str = "SEV2") -> list[bytes]:
-    """Return the first version of the 64 records of an incident, one NDJSON line each."""
-    return [orjson.dumps(one) for one in _first_versions(number, severity)]
+def records_of(number: int, *, severity: str = "SEV2", at: datetime | None = None) -> list[bytes]:
+    """Return the first version of the 64 records of an incident, one NDJSON line each, recorded at `at`."""
+    return [orjson.dumps(one) for one in _first_versions(number, severity, at or begins_at())]
 
 
-def changed_records(number: int, round_number: int) -> list[bytes]:
+def changed_records(number: int, round_number: int, *, at: datetime | None = None) -> list[bytes]:
     """Return what one change brings: the next version of two of an incident's health records.
 
     Args:
         number: The incident.
         round_number: Counts the changes of every incident from 1; version 1 was delivered before.
+        at: When they were recorded; a second after the change before, if it is not said.
     """
-    at = begins_at() + timedelta(seconds=round_number)
+    at = at or begins_at() + timedelta(seconds=round_number)
     places = list(product(COMPONENTS, REGIONS))
     chosen = [places[(number + round_number) % len(places)], places[(number * 7 + round_number + 11) % len(places)]]
     version = round_number + 1
     return [orjson.dumps(_health(number, place, version, at)) for place in dict.fromkeys(chosen)]
 
 
-def _first_versions(number: int, severity: str) -> Iterator[dict[str, Any]]:
-    at = begins_at()
+def _first_versions(number: int, severity: str, at: datetime) -> Iterator[dict[str, Any]]:
     yield _record(
         number, "//incidents.example/command", "incident", "INCIDENT", 1, at, "customer",
         {"severity": severity, "state": "investigating", "note": "Found by a synthetic sender.", "links": []},

@@ -1,84 +1,153 @@
-"""How long a candidate takes: in memory, and through the store with every commit.
+"""How many (incident, bridge) refreshes a second: the pure pipeline, single runs, and the bulk lane, at two sizes.
 
-Baseline: writing and digesting the canonical bytes of the same content, the least that any packaging has to do.
-Run with ``python -m benchmarks.refresh``. Plays the sample scenario to its end; the incident then has two bridges.
+Every incident has 64 records and over 40 fields on each of two bridges; every refresh follows a change of two records,
+so that it has a predecessor and a delta. Lineage, release check and commit are included everywhere.
+
+- pure pipeline: the bulk lane's own function in this process, on one core
+- single runs, bulk lane: through code server, daemon, queue and run workers as real processes on SQLite, from the
+  instant at which the records are pending to the last refresh; five incidents by runs of their own, the others by one
+  run of the bulk lane
+
+Run with ``python -m benchmarks.refresh``; ``--sizes 100 10000`` takes about half an hour, most of it admission.
+Nothing is asserted.
 """
 
-import statistics
+import argparse
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
+import sqlalchemy as sa
+
+from benchmarks.incidents import changed_records, name_of, records_of, shared_records
 from dagster_project.application.admit import DeliveredUnit, admit
-from dagster_project.application.contexts import context_of, predecessor_of, predecessor_row
-from dagster_project.application.demo_store import make_demo_store
-from dagster_project.application.overview import find_row
-from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
-from dagster_project.application.refresh import refresh
-from dagster_project.application.workspace import Workspace, open_workspace
-from dagster_project.clock import FixedClock
-from dagster_project.demo.scenario import load_scenario
-from dagster_project.integrity.digests import digest_of
-from dagster_project.packaging.candidate import make_candidate
-from dagster_project.packaging.release_check import release_check
-from dagster_project.settings import Settings
+from dagster_project.application.lanes import MOST_SINGLE_RUNS, work_bulk_lane
+from dagster_project.application.overview import one_candidate
+from dagster_project.application.workspace import Workspace
+from dagster_project.packaging.fields import leaves
+from dagster_project.store.tables import refreshes
+from tests.support.deployment import CODE_SERVER, DAEMON, Deployment
 
-ROUNDS = 40
+BRIDGES: Final = 2
+LONG: Final = timedelta(days=1)
+LONGEST_WAIT: Final = 900.0
+INCIDENTS_PER_DELIVERY: Final = 50
 
 
-def _played(folder: Path) -> Workspace:
-    settings = Settings(home=folder / "home", keys=folder / "keys")
-    make_demo_store(settings)
-    scenario = load_scenario()
-    clock = FixedClock(scenario.steps[0].at)
-    workspace = open_workspace(settings, clock=clock)
-    assign_profile(workspace, load_profile(workspace, shipped_profile("customer_bridge")))
-    for step in scenario.steps:
-        clock.set(step.at)
-        lines = enumerate(step.body.splitlines(), start=1)
-        admit(workspace, [DeliveredUnit(step.file, f"line {number}", line) for number, line in lines])
-        refresh(workspace, scenario.incident)
-    return workspace
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
-def _median_milliseconds(action: Callable[[], object]) -> float:
-    times = []
-    for _round in range(ROUNDS):
-        started = time.perf_counter()
-        action()
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times)
+def _deliver(workspace: Workspace, lines: list[bytes]) -> None:
+    report = admit(workspace, [DeliveredUnit("benchmark", f"line {place}", line) for place, line in enumerate(lines)])
+    if report.rejected:
+        raise RuntimeError(f"{len(report.rejected)} generated records were rejected")
+
+
+def _admit_and_refresh(workspace: Workspace, incidents: range) -> None:
+    started = time.perf_counter()
+    for first in range(incidents.start, incidents.stop, INCIDENTS_PER_DELIVERY):
+        numbers = range(first, min(first + INCIDENTS_PER_DELIVERY, incidents.stop))
+        at = workspace.clock.now()
+        _deliver(workspace, [line for number in numbers for line in records_of(number, at=at)])
+        if (first - incidents.start) % 1000 == 0:
+            _say(f"  {first} of {incidents.stop} incidents admitted, {time.perf_counter() - started:.0f} s")
+    _say(f"  first refresh of {len(incidents)} incidents")
+    work_bulk_lane(workspace, at_most=LONG)
+
+
+def _changes(incidents: range, round_number: int, at: datetime) -> list[bytes]:
+    return [line for number in incidents for line in changed_records(number, round_number, at=at)]
+
+
+def _pure(workspace: Workspace, incidents: range, round_number: int) -> float:
+    _deliver(workspace, _changes(incidents, round_number, workspace.clock.now()))
+    started = time.perf_counter()
+    tally = work_bulk_lane(workspace, at_most=LONG)
+    elapsed = time.perf_counter() - started
+    if tally.refreshed != len(incidents):
+        raise RuntimeError(f"{tally.refreshed} incidents were refreshed instead of {len(incidents)}")
+    return BRIDGES * len(incidents) / elapsed
+
+
+def _finished_after(workspace: Workspace, refresh_id: int) -> int:
+    columns = refreshes.c
+    with workspace.store.read() as transaction:
+        statement = sa.select(sa.func.count()).where(columns.refresh_id > refresh_id, columns.finished_at.is_not(None))
+        count: int = transaction.connection.execute(statement).scalar_one()
+    return count
+
+
+def _newest_refresh(workspace: Workspace) -> int:
+    with workspace.store.read() as transaction:
+        newest: int = transaction.connection.execute(sa.select(sa.func.max(refreshes.c.refresh_id))).scalar_one()
+    return newest
+
+
+def _through_the_daemon(running: Deployment, incidents: range, round_number: int) -> float:
+    """Drop changes of some incidents, and wait until the last of them is refreshed."""
+    workspace, newest = running.workspace, _newest_refresh(running.workspace)
+    lines = _changes(incidents, round_number, workspace.clock.now())
+    started = time.perf_counter()
+    running.drop(f"changes-{round_number}.ndjson", b"".join(line + b"\n" for line in lines))
+    running.wait_until(
+        lambda: _finished_after(workspace, newest) >= len(incidents), LONGEST_WAIT, "every incident is refreshed"
+    )
+    return BRIDGES * len(incidents) / (time.perf_counter() - started)
+
+
+def _measure(size: int, changed: int) -> dict[str, float]:
+    measured = range(min(changed, size))
+    with tempfile.TemporaryDirectory() as folder, Deployment(Path(folder), programs=()) as running:
+        running.assign_shipped_profile("harbourline", "tidewater")
+        workspace = running.workspace
+        _deliver(workspace, list(shared_records()))
+        _admit_and_refresh(workspace, range(len(measured), size))
+        # Last, so that none of the data that is measured has grown too old to pass its release check.
+        _admit_and_refresh(workspace, measured)
+        row = one_candidate(workspace, name_of(0), "harbourline")
+        _say(f"  {len(leaves(row.content))} fields on a bridge, {row.publication_state}")
+        found = {"pure pipeline": max(_pure(workspace, measured, number) for number in (1, 2))}
+        _say("  pure pipeline measured; starting code server and daemon")
+        for program in (CODE_SERVER, DAEMON):
+            running.start(program)
+        found["single runs"] = _through_the_daemon(running, range(MOST_SINGLE_RUNS), 3)
+        _say("  single runs measured")
+        found["bulk lane"] = _through_the_daemon(running, measured, 4)
+        return found
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        workspace = _played(Path(folder))
-        incident = load_scenario().incident
-        with workspace.store.read() as transaction:
-            row = find_row(transaction, incident, "harbourline")
-            context = context_of(workspace, transaction, row)
-            before = predecessor_of(workspace, transaction, predecessor_row(transaction, row))
-        made = make_candidate(context, before)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.refresh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000], help="incidents in the store")
+    parser.add_argument("--changed", type=int, default=500, help="at most so many incidents change at once")
+    chosen = parser.parse_args()
+    found: dict[int, dict[str, float]] = {}
+    for size in chosen.sizes:
+        _say(f"{size} incidents in the store")
+        found[size] = _measure(size, chosen.changed)
+    _print(found)
 
-        def check() -> object:
-            return release_check(made.content, made.lineage, context, predecessor_digest=None)
 
-        baseline = _median_milliseconds(lambda: digest_of(made.content))
-        figures = {
-            "canonical bytes and digest of the content (baseline)": baseline,
-            "make a candidate: content, lineage, delta, annexes, views": _median_milliseconds(
-                lambda: make_candidate(context, before)
-            ),
-            "release check": _median_milliseconds(check),
-            "refresh of the incident, two bridges, all commits": _median_milliseconds(
-                lambda: refresh(workspace, incident)
-            ),
-        }
-    for name, milliseconds in figures.items():
-        sys.stdout.write(f"{name:60} {milliseconds:9.2f} ms {milliseconds / baseline:10.0f} x\n")
+def _print(found: dict[int, dict[str, float]]) -> None:
+    out = sys.stdout.write
+    out(f"(incident, bridge) refreshes per second, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    out(f"{'':16}" + "".join(f"{f'{size} in store':>18}" for size in found) + "   smallest to largest\n")
+    for name in next(iter(found.values())):
+        row = [rates[name] for rates in found.values()]
+        out(f"{name:16}" + "".join(f"{rate:>18.1f}" for rate in row) + f"{row[0] / row[-1]:>20.2f} x\n")
+    for size, rates_here in found.items():
+        out(
+            f"{size} in store: the bulk lane is {rates_here['bulk lane'] / rates_here['single runs']:.0f} x single runs\n"
+        )
+    out("aims: pure pipeline 150; bulk lane 60 x single runs; smallest to largest at most 1.2 x\n")
 
 
 if __name__ == "__main__":

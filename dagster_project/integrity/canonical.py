@@ -129,8 +129,8 @@ def _is_sound(value: object, depth: int) -> bool:
     return _fault_in(value, depth=depth) is None
 
 
-def _keys_are_sound(keys: Iterable[Any]) -> bool:
-    return all(type(key) is str and key.isascii() for key in keys)
+def _keys_are_sound(members: dict[Any, Any]) -> bool:
+    return set(map(type, members)) <= {str} and "".join(members).isascii()
 
 
 def _members_are_sound(members: Iterable[Any], depth: int) -> bool:

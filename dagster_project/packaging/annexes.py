@@ -13,8 +13,7 @@ from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.profile import Action
-from dagster_project.sources.record import RecordReference, reference_to
-from dagster_project.sources.source_fields import present_fields
+from dagster_project.sources.record import RecordReference
 
 
 class AnnexEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +31,14 @@ def annexes_of(context: RenderingContext) -> Mapping[str, tuple[AnnexEntry, ...]
     for record in context.snapshot.heads:
         if record.type in {"contract", "entitlement"} and record.data["account"] != context.bridge.account:
             continue
-        for pointer, value in present_fields(record):
+        for pointer, rule in context.tables.withheld_by_type.get(record.type, ()):
             source_field = f"{record.type}#{pointer}"
-            rule = context.tables.rules.get(source_field)
-            if rule is None or rule.action not in {Action.ANNEX, Action.HOLD}:
+            value = context.value(record.reference, source_field)
+            if value is None:
                 continue
             if rule.action is Action.HOLD and clearance_of(context, record, source_field) == CLEARED:
                 continue
-            entry = AnnexEntry(reference=reference_to(record), source_field=source_field, rule_id=rule.id, value=value)
+            entry = AnnexEntry(reference=record.reference, source_field=source_field, rule_id=rule.id, value=value)
             found.setdefault(rule.audience or "security", []).append(entry)
     return {audience: tuple(found[audience]) for audience in sorted(found)}
 

@@ -18,7 +18,7 @@ from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
 from dagster_project.sources.conflicts import Conflict
 from dagster_project.sources.record import Classification, Record, RecordReference, reference_to
-from dagster_project.sources.source_fields import field_classification, value_at
+from dagster_project.sources.source_fields import field_classification, source_fields_in_schema_order, value_at
 
 EVERY_INCIDENT = "*"
 # The rule id of what the profile says as a whole: names, labels, the fixed set of slots.
@@ -49,6 +49,7 @@ class ProfileTables:
             region: bucket for bucket, entry in profile.region_buckets.items() for region in entry.regions
         }
         self.digest = digest_of(self.document)
+        self.withheld_by_type = _withheld_by_type(self.rules)
         self.withheld_by_slot = {slot: _withheld(self.rules, slot) for slot in profile.slots}
         self._rule_digests: dict[tuple[str, str], str] = {}
 
@@ -61,6 +62,16 @@ class ProfileTables:
             rule = self.rules_by_id[rule_id]
             self._rule_digests[key] = rule_digest(self.profile, rule, transformation)
         return self._rule_digests[key]
+
+
+def _withheld_by_type(rules: Mapping[str, Rule]) -> dict[str, list[tuple[str, Rule]]]:
+    """Return pointer and rule of the source fields that rules keep back, by record type, in schema order."""
+    found: dict[str, list[tuple[str, Rule]]] = {}
+    for field in source_fields_in_schema_order():
+        rule = rules.get(str(field))
+        if rule is not None and rule.action in {Action.HOLD, Action.ANNEX}:
+            found.setdefault(field.type, []).append((field.pointer, rule))
+    return found
 
 
 def _withheld(rules: Mapping[str, Rule], slot: str) -> tuple[tuple[str, Action], ...]:

@@ -10,7 +10,7 @@ import msgspec
 from dagster_project.sources.record import RecordReference
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class Input(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
     """One source value that a field reads.
 
     `relation` and `subtype` are OpenLineage's: DIRECT (IDENTITY, TRANSFORMATION, AGGREGATION) for a value that
@@ -25,7 +25,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
     masking: bool = False
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A field before its value: where it stands, which rule makes it, and from what.
 
     `argument` is what the transformation needs besides inputs: a profile pointer or a parameter name.
@@ -58,7 +58,7 @@ class Absence(msgspec.Struct, frozen=True, kw_only=True, order=True):
     rejected: tuple[str, ...] = ()
 
 
-class Field(msgspec.Struct, frozen=True, kw_only=True):
+class Field(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A rendered leaf: its draft, its value, and the hold that stands in for the value, if any."""
 
     draft: Draft

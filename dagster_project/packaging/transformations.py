@@ -6,9 +6,10 @@ cannot. Whether a field must be on hold for another reason is `holds`; which fie
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+import msgspec
 
 from dagster_project.clock import format_instant, parse_instant
 from dagster_project.packaging.context import RenderingContext
@@ -19,16 +20,14 @@ from dagster_project.packaging.vocabulary import DATA_INTEGRITY, STATUS_CHAIN
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 
-@dataclass(frozen=True)
-class Derived:
+class Derived(msgspec.Struct, frozen=True, gc=False):
     """A value, or the code of the reason why there is none."""
 
     value: Any = None
     problem: str | None = None
 
 
-@dataclass(frozen=True)
-class ReadValue:
+class ReadValue(msgspec.Struct, frozen=True, gc=False):
     """One input with the value that the pinned record holds; `value` is None where the field is absent."""
 
     source: Input
@@ -40,7 +39,8 @@ Transformation = Callable[[RenderingContext, Draft, Sequence[ReadValue]], Derive
 
 def read_inputs(context: RenderingContext, draft: Draft) -> tuple[ReadValue, ...]:
     """Resolve a draft's inputs to the values in the pinned records."""
-    return tuple(ReadValue(one, context.value(one.reference, one.source_field)) for one in draft.inputs)
+    value = context.index.value
+    return tuple([ReadValue(one, value(one.reference, one.source_field)) for one in draft.inputs])
 
 
 def _of(values: Sequence[ReadValue], source_field: str) -> list[Any]:
@@ -152,7 +152,10 @@ def worst_status(context: RenderingContext, _draft: Draft, values: Sequence[Read
     A part that cannot be mapped leaves the whole unknown, unless another part already has the worst status there
     is: a known major outage is not hidden behind a question.
     """
-    statuses = _statuses(context, values)
+    return _worst(context, values, _statuses(context, values))
+
+
+def _worst(context: RenderingContext, values: Sequence[ReadValue], statuses: Mapping[object, str]) -> Derived:
     worst = STATUS_CHAIN[-1]
     if worst in statuses.values():
         return Derived(worst)
@@ -164,15 +167,15 @@ def worst_status(context: RenderingContext, _draft: Draft, values: Sequence[Read
     return Derived(max(statuses.values(), key=STATUS_CHAIN.index))
 
 
-def status_since(context: RenderingContext, draft: Draft, values: Sequence[ReadValue]) -> Derived:
+def status_since(context: RenderingContext, _draft: Draft, values: Sequence[ReadValue]) -> Derived:
     """Since when the shown status holds.
 
     A bad status holds since the first record had it; `operational` holds since the last one was well again.
     """
-    worst = worst_status(context, draft, values)
+    statuses = _statuses(context, values)
+    worst = _worst(context, values, statuses)
     if worst.problem:
         return worst
-    statuses = _statuses(context, values)
     since = [
         parse_instant(one.value)
         for one in values

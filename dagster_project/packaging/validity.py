@@ -35,16 +35,18 @@ def _rights(candidate: "Candidate") -> Iterator[datetime]:
 def _ages(candidate: "Candidate") -> Iterator[datetime]:
     context = candidate.context
     final = candidate.content.get("document_status") == "final"
-    for group in candidate.lineage.groups:
-        if group.hold is not None:
-            continue
-        for one in group.draft.inputs:
-            record = context.records[one.reference]
-            if one.relation != "DIRECT":
-                continue
-            minutes = context.profile.freshness_minutes.get(record.type)
-            if minutes is not None and not final:
-                yield record.recordedtime + timedelta(minutes=minutes)
-            expires = clearance_expires(context, record) if record.type in _RESTRICTED_TYPES else None
-            if expires is not None:
-                yield expires
+    feeding = {
+        one.reference
+        for group in candidate.lineage.groups
+        if group.hold is None
+        for one in group.draft.inputs
+        if one.relation == "DIRECT"
+    }
+    for reference in feeding:
+        record = context.records[reference]
+        minutes = context.profile.freshness_minutes.get(record.type)
+        if minutes is not None and not final:
+            yield record.recordedtime + timedelta(minutes=minutes)
+        expires = clearance_expires(context, record) if record.type in _RESTRICTED_TYPES else None
+        if expires is not None:
+            yield expires

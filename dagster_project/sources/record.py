@@ -78,7 +78,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         return (self.source, self.recordid, self.recordversion)
 
 
-class RecordReference(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class RecordReference(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
     """Names one stored record version by its bytes: what a snapshot pins and a lineage row cites."""
 
     source: str

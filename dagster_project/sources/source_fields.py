@@ -59,12 +59,16 @@ def _labels_under(record_type: str, label: Classification) -> Mapping[str, Class
 @cache
 def all_source_fields() -> tuple[SourceField, ...]:
     """Return every source field of every record type, sorted."""
+    return tuple(sorted(source_fields_in_schema_order()))
+
+
+@cache
+def source_fields_in_schema_order() -> tuple[SourceField, ...]:
+    """Return every source field of every record type, as the schemas name them."""
     return tuple(
-        sorted(
-            SourceField(record_type, pointer, label)
-            for record_type in record_schemas()
-            for pointer, label in _labels(record_type).items()
-        )
+        SourceField(record_type, pointer, label)
+        for record_type in record_schemas()
+        for pointer, label in _labels(record_type).items()
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from dagster_project.packaging import holds, rendering
+from dagster_project.packaging import context, holds
 from dagster_project.packaging.context import ProfileTables
 from dagster_project.packaging.drafting import slots, workarounds
 from dagster_project.packaging.profile import Action, Profile, Rule
@@ -229,8 +229,7 @@ def without(guards: tuple[Any, ...], name: str) -> tuple[Any, ...]:
 
 
 def everything_is_for_customers(monkeypatch: pytest.MonkeyPatch) -> Harness:
-    for module in (holds, rendering):
-        monkeypatch.setattr(module, "field_classification", lambda _record, _pointer: Classification.CUSTOMER)
+    monkeypatch.setattr(context, "field_classification", lambda _record, _pointer: Classification.CUSTOMER)
     return Harness()
 
 

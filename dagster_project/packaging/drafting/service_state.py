@@ -120,9 +120,10 @@ def _inputs(capability: _Capability, records: Sequence[Record], source_fields: S
             yield direct(record, source_field, "AGGREGATION")
         yield indirect(record, "service-health#/component", "GROUP_BY")
         yield indirect(record, "service-health#/region", "GROUP_BY")
-    identities = {record.identity for record in records}
-    for past in capability.past_impact:
-        if past.identity in identities:
-            yield indirect(past, "service-health#/state")
+    if capability.past_impact:
+        identities = {record.identity for record in records}
+        for past in capability.past_impact:
+            if past.identity in identities:
+                yield indirect(past, "service-health#/state")
     yield from entitlement(capability.context)
     yield from permission(capability.context)
