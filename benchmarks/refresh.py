@@ -143,10 +143,8 @@ def _print(found: dict[int, dict[str, float]]) -> None:
     for name in next(iter(found.values())):
         row = [rates[name] for rates in found.values()]
         out(f"{name:16}" + "".join(f"{rate:>18.1f}" for rate in row) + f"{row[0] / row[-1]:>20.2f} x\n")
-    for size, rates_here in found.items():
-        out(
-            f"{size} in store: the bulk lane is {rates_here['bulk lane'] / rates_here['single runs']:.0f} x single runs\n"
-        )
+    for size, rates in found.items():
+        out(f"{size} in store: the bulk lane is {rates['bulk lane'] / rates['single runs']:.0f} x single runs\n")
     out("aims: pure pipeline 150; bulk lane 60 x single runs; smallest to largest at most 1.2 x\n")
 
 
