@@ -189,8 +189,10 @@ SINCE = "/affected_capabilities/message-delivery/since"
 @pytest.mark.parametrize(
     ("pointer", "value"),
     [
-        *((REFERENCE, value) for value in ([], [[]], [None], [7], [""], "", " \n", "\x00", 2**53, -(2**53), {}, 1.5)),
-        *((APPLIES_TO, value) for value in ([], [""], ["Free text"], ["a", "a"], "on_hold")),
+        *((REFERENCE, value) for value in ([], [[]], [None], [7], [""])),
+        *((REFERENCE, value) for value in ("", " \n", "\x00", 2**53, -(2**53), 1.5, {})),
+        *((APPLIES_TO, value) for value in ([], [""], ["Free text"], ["a", "a"])),
+        (APPLIES_TO, "on_hold"),
         *((SINCE, value) for value in ("2016-12-31T23:59:60Z", "0000-01-01T00:00:00Z", "2026-03-04T10:00:00-00:00")),
         *((SINCE, value) for value in ("9999-12-31T23:59:59-01:00", "2026-03-04T10:00:00+00:00", "2026-03-04", "")),
         ("/names/europe", "\u2028 \x85"),
