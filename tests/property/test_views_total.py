@@ -184,14 +184,15 @@ def test_what_is_no_content_at_all_is_refused(value: Any) -> None:  # noqa: ANN4
 REFERENCE = "/statements/k3v9q2m7xa/parameters/reference"
 APPLIES_TO = "/workarounds/k3v9q2m7xa/applies_to"
 SINCE = "/affected_capabilities/message-delivery/since"
+ODD_REFERENCES: tuple[object, ...] = ([], [[]], [None], [7], [""], "", " \n", "\x00", 2**53, -(2**53), 1.5, {})
+ODD_LISTS: tuple[list[str], ...] = ([], [""], ["Free text"], ["a", "a"])
 
 
 @pytest.mark.parametrize(
     ("pointer", "value"),
     [
-        *((REFERENCE, value) for value in ([], [[]], [None], [7], [""])),
-        *((REFERENCE, value) for value in ("", " \n", "\x00", 2**53, -(2**53), 1.5, {})),
-        *((APPLIES_TO, value) for value in ([], [""], ["Free text"], ["a", "a"])),
+        *((REFERENCE, value) for value in ODD_REFERENCES),
+        *((APPLIES_TO, value) for value in ODD_LISTS),
         (APPLIES_TO, "on_hold"),
         *((SINCE, value) for value in ("2016-12-31T23:59:60Z", "0000-01-01T00:00:00Z", "2026-03-04T10:00:00-00:00")),
         *((SINCE, value) for value in ("9999-12-31T23:59:59-01:00", "2026-03-04T10:00:00+00:00", "2026-03-04", "")),
