@@ -9,21 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
-import sqlalchemy as sa
 
 from assets.packages import release_manifest, service_state_package, source_snapshot
 from dagster_project.application import checks as gate
-from dagster_project.application.analytics import publish
-from dagster_project.application.analytics_columns import INTERNAL_FILE
 from dagster_project.application.workspace import Workspace
 from dagster_project.cli.main import channelsafe
 from dagster_project.cli.output import run as run_command
 from dagster_project.packaging import release_check as domain_check
 from dagster_project.packaging.release_rules import RELEASE_RULES
 from dagster_project.store import gates
-from dagster_project.store.refreshes import candidates_of_refresh, latest_refresh
 from tests.dagster.scenario_runs import (
     ALL_ASSETS,
     INCIDENT,
@@ -31,7 +26,11 @@ from tests.dagster.scenario_runs import (
     UNSAFE_BRIDGE,
     UNSAFE_STEP,
     copy_of,
+    forget_gates_of_latest_refresh,
     latest,
+    manifests_of_unsafe,
+    passed_checks_of_unsafe,
+    rows_among_the_passed,
     run_assets,
     run_whole_job,
 )
@@ -51,24 +50,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The scenario up to where the faulty profile has rendered an unsafe candidate and nothing was judged."""
     made = make_workspace(tmp_path_factory.mktemp("played"))
     play_scenario(made, until_step=UNSAFE_STEP)
-    _forget_gates_of_latest_refresh(made)
+    forget_gates_of_latest_refresh(made)
     return made
 
 
 @pytest.fixture
 def workspace(played: Workspace, tmp_path: Path) -> Workspace:
     return copy_of(played, tmp_path)
-
-
-def _forget_gates_of_latest_refresh(workspace: Workspace) -> None:
-    """Take the latest refresh back to where rendering has happened and nothing was judged."""
-    with workspace.store.begin() as transaction:
-        refresh = latest_refresh(transaction, INCIDENT)
-        assert refresh is not None
-        numbers = [row.candidate_id for row in candidates_of_refresh(transaction, refresh)]
-        for table in ("internal_manifests", "release_checks"):
-            statement = sa.text(f"DELETE FROM {table} WHERE candidate_id IN ({', '.join(map(str, numbers))})")  # noqa: S608 - our own ids
-            transaction.connection.execute(statement)
 
 
 def whole_job(workspace: Workspace, instance: dg.DagsterInstance) -> bool:
@@ -98,41 +86,13 @@ def command_line(workspace: Workspace, instance: dg.DagsterInstance) -> bool:
 WAYS = [whole_job, manifest_alone, without_checks, command_line]
 
 
-def _manifests_of_unsafe(workspace: Workspace) -> int:
-    with workspace.store.read() as transaction:
-        refresh = latest_refresh(transaction, INCIDENT)
-        assert refresh is not None
-        rows = [row for row in candidates_of_refresh(transaction, refresh) if row.bridge == UNSAFE_BRIDGE]
-        return sum(1 for row in rows if gates.find_manifest(transaction, row.candidate_id) is not None)
-
-
-def _passed_checks_of_unsafe(workspace: Workspace) -> int:
-    with workspace.store.read() as transaction:
-        refresh = latest_refresh(transaction, INCIDENT)
-        assert refresh is not None
-        rows = [row for row in candidates_of_refresh(transaction, refresh) if row.bridge == UNSAFE_BRIDGE]
-        return sum(1 for row in rows for one in gates.release_checks_of(transaction, row.candidate_id) if one.passed)
-
-
-def _rows_among_the_passed(workspace: Workspace, bridge: str) -> int:
-    """Publish, and count the rows of a bridge's newest candidate in the view that analysts read."""
-    publish(workspace)
-    with workspace.store.read() as transaction:
-        refresh = latest_refresh(transaction, INCIDENT)
-        assert refresh is not None
-        (number,) = [row.candidate_id for row in candidates_of_refresh(transaction, refresh) if row.bridge == bridge]
-    with duckdb.connect(workspace.settings.published_analytics / INTERNAL_FILE, read_only=True) as connection:
-        rows = connection.execute("SELECT * FROM passed_candidates WHERE candidate_id = ?", [number])
-        return len(rows.fetchall())
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_an_unsafe_candidate_has_no_row_among_the_passed_and_the_safe_one_beside_it_has(
     way: Way, workspace: Workspace, instance: dg.DagsterInstance
 ) -> None:
     way(workspace, instance)
-    assert _rows_among_the_passed(workspace, UNSAFE_BRIDGE) == 0
-    assert _rows_among_the_passed(workspace, SAFE_BRIDGE) == 1
+    assert rows_among_the_passed(workspace, UNSAFE_BRIDGE) == 0
+    assert rows_among_the_passed(workspace, SAFE_BRIDGE) == 1
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -140,8 +100,8 @@ def test_an_unsafe_candidate_leaves_no_manifest_and_no_passed_check(
     way: Way, workspace: Workspace, instance: dg.DagsterInstance
 ) -> None:
     assert not way(workspace, instance)
-    assert _manifests_of_unsafe(workspace) == 0
-    assert _passed_checks_of_unsafe(workspace) == 0
+    assert manifests_of_unsafe(workspace) == 0
+    assert passed_checks_of_unsafe(workspace) == 0
     assert latest(workspace, UNSAFE_BRIDGE).publication_state == "failed_check"
 
 
@@ -160,9 +120,9 @@ def test_with_the_leak_rule_off_the_unsafe_candidate_gets_its_manifest(
     rest = tuple(rule for rule in RELEASE_RULES if rule.__name__ != "leak")
     monkeypatch.setattr(domain_check, "RELEASE_RULES", rest)
     way(workspace, instance)
-    assert _manifests_of_unsafe(workspace) == 1
-    assert _passed_checks_of_unsafe(workspace) == 1
-    assert _rows_among_the_passed(workspace, UNSAFE_BRIDGE) == 1
+    assert manifests_of_unsafe(workspace) == 1
+    assert passed_checks_of_unsafe(workspace) == 1
+    assert rows_among_the_passed(workspace, UNSAFE_BRIDGE) == 1
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -171,7 +131,7 @@ def test_with_the_application_gate_open_the_database_still_refuses(
 ) -> None:
     monkeypatch.setattr(gate, "is_open", lambda *_arguments: True)
     way(workspace, instance)
-    assert _manifests_of_unsafe(workspace) == 0
+    assert manifests_of_unsafe(workspace) == 0
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -186,7 +146,7 @@ def test_with_both_locks_off_the_unsafe_candidate_gets_its_manifest(
         lambda transaction, news: add(transaction, [replace(new, passed=True) for new in news]),
     )
     way(workspace, instance)
-    assert _manifests_of_unsafe(workspace) == 1
+    assert manifests_of_unsafe(workspace) == 1
 
 
 def test_the_blocking_check_stops_what_comes_after_it_in_the_same_run(
@@ -212,7 +172,7 @@ def test_a_safe_incident_goes_all_the_way(tmp_path: Path, instance: dg.DagsterIn
 def test_a_check_past_its_end_opens_nothing(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     workspace = make_workspace(tmp_path)
     play_scenario(workspace, until_step=3)
-    _forget_gates_of_latest_refresh(workspace)
+    forget_gates_of_latest_refresh(workspace)
     workspace.clock.set(latest(workspace, SAFE_BRIDGE).evaluated_at.replace(hour=23))  # type: ignore[attr-defined] # a FixedClock
     assert not manifest_alone(workspace, instance)
     assert latest(workspace, SAFE_BRIDGE).publication_state == "failed_check"
