@@ -6,7 +6,9 @@ failed check never keeps analysts waiting.
 
 import dagster as dg
 
+from assets.tables import schema_of
 from dagster_project.application.analytics import publish
+from dagster_project.application.analytics_columns import VIEWS
 from resources.workspace import WorkspaceResource
 
 
@@ -16,6 +18,7 @@ from resources.workspace import WorkspaceResource
     owners=["team:analysts"],
     kinds={"duckdb"},
     code_version="1",
+    metadata={f"columns of {name}": schema_of(view) for name, view in VIEWS.items()},
     description="The DuckDB files for analysts: internal.duckdb with everything inside may see, public.duckdb with "
     "released versions only. Rebuilt from the store; can be deleted at any time.",
 )
@@ -27,6 +30,7 @@ def analytics_files(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.Mate
             "incidents": report.incidents,
             "candidates": report.candidates,
             "fields": report.fields,
+            "dagster/row_count": report.candidates,
             "position": report.position,
             "is_new": report.is_new,
         }

@@ -3,6 +3,7 @@
 Belongs here: the two commands that go on working when Dagster does not.
 """
 
+import json
 import time
 
 import click
@@ -21,17 +22,19 @@ SECONDS_AFTER_A_FAULT = 5
 @click.command()
 @click.option("--every", default=0.2, show_default=True, type=click.FloatRange(0.01, 60), help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Take what lies there now, then end.")
+@json_option
 @click.pass_obj
-def receive(settings: Settings, every: float, *, once: bool) -> None:
+def receive(settings: Settings, every: float, *, once: bool, as_json: bool) -> None:
     """Watch the landing folder: admit each file as it is dropped, and refresh severity one at once.
 
-    Run it beside the Dagster daemon. Without it the daemon's sensor picks the folder up every few seconds.
+    Run it beside the Dagster daemon. Without it the daemon's sensor picks the folder up every few seconds. With --json
+    it prints one JSON object per file, on a line of its own.
     """
     create_keys_if_new(settings)
     workspace = open_workspace(settings)
     settings.landing.mkdir(parents=True, exist_ok=True)
     if not once:
-        click.echo(f"watching {settings.landing}")
+        click.echo(f"watching {settings.landing}", err=True)
     while True:
         try:
             received = receive_landing(workspace, limit=FILES_AT_ONCE)
@@ -43,11 +46,18 @@ def receive(settings: Settings, every: float, *, once: bool) -> None:
             time.sleep(SECONDS_AFTER_A_FAULT)
             continue
         if received.admission.delivered:
-            click.echo(_line(received))
+            click.echo(json.dumps(_answer(received), sort_keys=True) if as_json else _line(received))
         elif once:
             return
         else:
             time.sleep(every)
+
+
+def _answer(received: Received) -> dict[str, object]:
+    return {
+        "admission": plain(received.admission),
+        "refreshed_at_once": [one.snapshot.refresh.incident for one in received.refreshed],
+    }
 
 
 def _line(received: Received) -> str:

@@ -1,5 +1,6 @@
 """Silence is never success: what failed, waits too long, went stale or lies undelivered is counted and named."""
 
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -131,3 +132,17 @@ def test_refreshes_are_reported_worst_first_and_once(tmp_path: Path) -> None:
     assert standing(workspace).unreported == 1
     set_reported(workspace, rest, ())
     assert (next_to_report(workspace, limit=9), standing(workspace).unreported) == ((), 0)
+
+
+def test_receive_takes_in_what_was_dropped_and_says_what_it_refreshed_at_once(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    assign_customer_bridge(workspace)
+    deliver(workspace, accounts())
+    folder = workspace.settings.landing
+    folder.mkdir(parents=True)
+    for number, severity in enumerate(("SEV1", "SEV2")):
+        (folder / f"{number}.ndjson").write_bytes(lines_of(number, severity=severity))
+    done = command_line_of(workspace.settings)("receive", "--once", "--json")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [one["refreshed_at_once"] for one in answers] == [[incident_name(0)], []]
+    assert [one["admission"]["counts"] for one in answers] == [{"admitted": 3}] * 2
