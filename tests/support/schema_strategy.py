@@ -28,6 +28,7 @@ _KNOWN: Final = {
 _ODD: Final = (
     "on_hold", "Europe", "europe", "a", "0", "<b>&amp;'\"", "*_`~|", "- x", "1. x", "{minutes}", "{{ x }}", "| --- |",
     " a \n b ", "\u2028a", "a\u202eb", "a\x00b", "\x1b[31ma", "\u200b", "\ufffe", "e\u0301", "\u0130", "\\",
+    "", " ", "\u2028", "\x00", "_", "/", "/_",
 )  # fmt: skip
 
 
