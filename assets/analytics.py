@@ -6,10 +6,18 @@ failed check never keeps analysts waiting.
 
 import dagster as dg
 
-from assets.tables import schema_of
 from dagster_project.application.analytics import publish
-from dagster_project.application.analytics_columns import VIEWS
+from dagster_project.application.analytics_columns import VIEWS, Table
 from resources.workspace import WorkspaceResource
+
+
+def _schema_of(table: Table) -> dg.TableSchemaMetadataValue:
+    """Return the columns of a view, as they are defined for the files themselves."""
+    columns = [
+        dg.TableColumn(one.name, one.kind, one.description, dg.TableColumnConstraints(nullable=one.nullable))
+        for one in table.columns
+    ]
+    return dg.MetadataValue.table_schema(dg.TableSchema(columns=columns))
 
 
 @dg.asset(
@@ -18,7 +26,7 @@ from resources.workspace import WorkspaceResource
     owners=["team:analysts"],
     kinds={"duckdb"},
     code_version="1",
-    metadata={f"columns of {name}": schema_of(view) for name, view in VIEWS.items()},
+    metadata={f"columns of {name}": _schema_of(view) for name, view in VIEWS.items()},
     description="The DuckDB files for analysts: internal.duckdb with everything inside may see, public.duckdb with "
     "released versions only. Rebuilt from the store; can be deleted at any time.",
 )

@@ -6,10 +6,8 @@ and keyed digests only.
 
 import dagster as dg
 
-from assets.tables import table_of
 from dagster_project.application.candidates import render_candidates
 from dagster_project.application.checks import write_manifests
-from dagster_project.application.delta_report import ShownChange, shown_changes
 from dagster_project.application.reporting import lineage_summary, shown_digest
 from dagster_project.application.snapshots import Lane, continue_or_take_snapshot, take_snapshot
 from dagster_project.partitions import REVISION_TAG, incident_partitions
@@ -17,8 +15,7 @@ from resources.workspace import WorkspaceResource
 
 GROUP = "packages"
 OWNERS = ["team:support-operations"]
-# Of a run: passed, held (a good run; something is visibly on hold) or failed_check.
-OUTCOME_TAG = "outcome"
+HELD_TAG = {"outcome": "held"}
 
 
 @dg.asset(
@@ -69,16 +66,15 @@ def service_state_package(
     rows = render_candidates(channelsafe.workspace, context.partition_key)
     digest = shown_digest(channelsafe.workspace, *(row.content_digest for row in rows))
     held = sum(1 for row in rows if row.outcome.value == "held")
-    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: "held" if held else "passed"})
+    if held:
+        context.instance.add_run_tags(context.run.run_id, HELD_TAG)
     return dg.MaterializeResult(
         metadata={
             "bridges": len(rows),
             "bridges_with_holds": held,
             "holds": sum(row.holds for row in rows),
             "contents_changed": sum(1 for row in rows if row.content_changed),
-            "changes": table_of(ShownChange, shown_changes(channelsafe.workspace, context.partition_key)),
             "content_digest": digest,
-            "to_read_it": f"channelsafe show {context.partition_key} BRIDGE",
         },
         data_version=dg.DataVersion(digest),
     )
@@ -101,12 +97,7 @@ def release_manifest(
     checked = write_manifests(channelsafe.workspace, context.partition_key)
     digest = shown_digest(channelsafe.workspace, *(str(one.manifest_digest) for one in checked))
     return dg.MaterializeResult(
-        metadata={
-            "bridges": len(checked),
-            "changes": table_of(ShownChange, shown_changes(channelsafe.workspace, context.partition_key)),
-            "manifest_digest": digest,
-        },
-        data_version=dg.DataVersion(digest),
+        metadata={"bridges": len(checked), "manifest_digest": digest}, data_version=dg.DataVersion(digest)
     )
 
 
@@ -132,7 +123,6 @@ def package_lineage(
             "inputs": summary.inputs,
             "leaves_on_hold": summary.holds,
             "lineage_digest": summary.shown_digest,
-            "to_read_it": f"channelsafe explain {context.partition_key} BRIDGE /FIELD",
         },
         data_version=dg.DataVersion(summary.shown_digest),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.packages import OUTCOME_TAG, service_state_package
+from assets.packages import service_state_package
 from checks.results import proper_results
 from dagster_project.application.checks import check_candidates
 from dagster_project.application.reporting import RuleResult, release_rules, rule_results
@@ -54,18 +54,13 @@ def as_check_result(result: RuleResult) -> dg.AssetCheckResult:
         check_name=result.rule,
         asset_key=service_state_package.key,
         passed=result.passed,
-        metadata={} if result.passed else _metadata_of(result),
+        metadata={
+            "codes": ", ".join(result.codes),
+            "bridges": ", ".join(result.bridges),
+            "fields": ", ".join(result.pointers),
+            "what_to_do": _WHAT_TO_DO.get(result.rule, _ELSE),
+        },
     )
-
-
-def _metadata_of(result: RuleResult) -> dict[str, str]:
-    shown = {
-        "codes": ", ".join(result.codes),
-        "bridges": ", ".join(result.bridges),
-        "fields": ", ".join(result.pointers),
-        "what_to_do": _WHAT_TO_DO.get(result.rule, _ELSE),
-    }
-    return {name: text for name, text in shown.items() if text}
 
 
 @dg.multi_asset_check(specs=_specs(), name="release_check")
@@ -75,7 +70,5 @@ def release_check(
     """Judge every candidate of the incident from its stored bytes."""
     checked = check_candidates(channelsafe.workspace, context.partition_key)
     set_run_reported(channelsafe.workspace, context.partition_key)
-    if any(one.manifest_digest is None for one in checked):
-        context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: "failed_check"})
     results = (as_check_result(one) for one in rule_results(checked))
     yield from proper_results(results, names=tuple(release_rules()))

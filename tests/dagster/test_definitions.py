@@ -10,6 +10,7 @@ import dagster as dg
 
 from checks.analytics import EXPECTATIONS_CHECK, SCHEMAS_CHECK
 from checks.standing import STANDING_CHECK
+from dagster_project.application.analytics_columns import VIEWS
 from dagster_project.application.reporting import release_rules
 from dagster_project.cli.development import seed_dagster_home
 from dagster_project.definitions import build_definitions
@@ -109,3 +110,13 @@ def test_the_embedded_instance_ends_runs_whose_process_is_gone_and_runs_one_per_
     assert queue is not None
     (limit,) = queue.tag_concurrency_limits
     assert (limit["key"], limit["limit"]) == ("dagster/partition", 1)
+
+
+def test_every_view_of_the_analysts_shows_its_columns_in_the_ui() -> None:
+    definitions = build_definitions(Settings(home=Path("home"), keys=Path("keys")))
+    (spec,) = [one for one in definitions.resolve_all_asset_specs() if one.key.to_user_string() == "analytics"]
+    for name, view in VIEWS.items():
+        shown = spec.metadata[f"columns of {name}"]
+        assert isinstance(shown, dg.TableSchemaMetadataValue)
+        assert [column.name for column in shown.schema.columns] == [column.name for column in view.columns]
+        assert all(column.description for column in shown.schema.columns)
