@@ -26,6 +26,7 @@ _HEALTH_SOURCES: Final = {"eu": "//status.example/health-eu", "us": "//status.ex
 _HEALTH_ELSEWHERE: Final = "//status.example/health-global"
 
 
+@cache
 def begins_at() -> datetime:
     """Return the instant at which the first versions have just been recorded."""
     return load_scenario().steps[0].at

@@ -1,15 +1,15 @@
 """How many (incident, bridge) refreshes a second: the pure pipeline, single runs, and the bulk lane, at two sizes.
 
-Every incident has 64 records and over 40 fields on each of two bridges; every refresh follows a change of two records,
-so that it has a predecessor and a delta. Lineage, release check and commit are included everywhere.
+Every incident that is measured has 64 records and over 40 fields on each of two bridges; every refresh follows a change
+of two records, so that it has a predecessor and a delta. The others that fill the store have 8 records, unless
+``--others`` says more. Lineage, release check and commit are included everywhere.
 
 - pure pipeline: the bulk lane's own function in this process, on one core
 - single runs, bulk lane: through code server, daemon, queue and run workers as real processes on SQLite, from the
   instant at which the records are pending to the last refresh; five incidents by runs of their own, the others by one
   run of the bulk lane
 
-Run with ``python -m benchmarks.refresh``; ``--sizes 100 10000`` takes about half an hour, most of it admission.
-Nothing is asserted.
+Run with ``python -m benchmarks.refresh``. Nothing is asserted.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from benchmarks.incidents import changed_records, name_of, records_of, shared_records
+from benchmarks.incidents import RECORDS_PER_INCIDENT, changed_records, name_of, records_of, shared_records
 from dagster_project.application.admit import DeliveredUnit, admit
 from dagster_project.application.lanes import MOST_SINGLE_RUNS, work_bulk_lane
 from dagster_project.application.overview import one_candidate
@@ -48,12 +48,12 @@ def _deliver(workspace: Workspace, lines: list[bytes]) -> None:
         raise RuntimeError(f"{len(report.rejected)} generated records were rejected")
 
 
-def _admit_and_refresh(workspace: Workspace, incidents: range) -> None:
+def _admit_and_refresh(workspace: Workspace, incidents: range, records: int) -> None:
     started = time.perf_counter()
     for first in range(incidents.start, incidents.stop, INCIDENTS_PER_DELIVERY):
         numbers = range(first, min(first + INCIDENTS_PER_DELIVERY, incidents.stop))
         at = workspace.clock.now()
-        _deliver(workspace, [line for number in numbers for line in records_of(number, at=at)])
+        _deliver(workspace, [line for number in numbers for line in records_of(number, at=at)[:records]])
         if (first - incidents.start) % 1000 == 0:
             _say(f"  {first} of {incidents.stop} incidents admitted, {time.perf_counter() - started:.0f} s")
     _say(f"  first refresh of {len(incidents)} incidents")
@@ -100,15 +100,15 @@ def _through_the_daemon(running: Deployment, incidents: range, round_number: int
     return BRIDGES * len(incidents) / (time.perf_counter() - started)
 
 
-def _measure(size: int, changed: int) -> dict[str, float]:
+def _measure(size: int, changed: int, others: int) -> dict[str, float]:
     measured = range(min(changed, size))
     with tempfile.TemporaryDirectory() as folder, Deployment(Path(folder), programs=()) as running:
         running.assign_shipped_profile("harbourline", "tidewater")
         workspace = running.workspace
         _deliver(workspace, list(shared_records()))
-        _admit_and_refresh(workspace, range(len(measured), size))
+        _admit_and_refresh(workspace, range(len(measured), size), others)
         # Last, so that none of the data that is measured has grown too old to pass its release check.
-        _admit_and_refresh(workspace, measured)
+        _admit_and_refresh(workspace, measured, RECORDS_PER_INCIDENT)
         row = one_candidate(workspace, name_of(0), "harbourline")
         _say(f"  {len(leaves(row.content))} fields on a bridge, {row.publication_state}")
         found = {"pure pipeline": max(_pure(workspace, measured, number) for number in (1, 2))}
@@ -126,13 +126,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.refresh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000], help="incidents in the store")
-    parser.add_argument("--changed", type=int, default=500, help="at most so many incidents change at once")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 10_000], help="incidents in the store")
+    parser.add_argument("--changed", type=int, default=100, help="at most so many incidents change at once")
+    parser.add_argument("--others", type=int, default=8, help="records of each incident that only fills the store")
     chosen = parser.parse_args()
     found: dict[int, dict[str, float]] = {}
     for size in chosen.sizes:
         _say(f"{size} incidents in the store")
-        found[size] = _measure(size, chosen.changed)
+        found[size] = _measure(size, chosen.changed, chosen.others)
     _print(found)
 
 

@@ -40,9 +40,11 @@ from tests.fixtures.postgresql import PostgresqlServer
 CODE_SERVER: Final = "code_server"
 DAEMON: Final = "daemon"
 WEBSERVER: Final = "webserver"
+RECEIVER: Final = "receiver"
 RUN_WORKER: Final = "run_worker"
 # All of them together, as `make dev` starts them.
 DEV: Final = "dev"
+DEFINITIONS: Final = "dagster_project.definitions"
 SECONDS_TO_START: Final = 120.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
 _SECONDS_TO_STOP: Final = 5.0
@@ -70,6 +72,7 @@ class Deployment:
         database_url: str | None = None,
         dagster_database_url: str | None = None,
         programs: Sequence[str] = (CODE_SERVER, DAEMON, WEBSERVER),
+        definitions: str = DEFINITIONS,
     ) -> None:
         self.settings = Settings(
             home=folder / "home",
@@ -79,6 +82,7 @@ class Deployment:
         )
         self._folder = folder
         self._wanted = tuple(programs)
+        self._definitions = definitions
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._groups: list[subprocess.Popen[bytes]] = []
         self._ports = {name: _free_port() for name in (CODE_SERVER, WEBSERVER, DEV)}
@@ -136,7 +140,7 @@ class Deployment:
         Raises:
             NotReached: it ended, or was not ready in time.
         """
-        program, *arguments = command_of(name, self._ports.get(name))
+        program, *arguments = command_of(name, self._ports.get(name), self._definitions)
         environment = self._settings_as_set_by_hand() if name == DEV else self._environment
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(
@@ -252,14 +256,15 @@ class Deployment:
         self._opened.close()
 
 
-def command_of(name: str, port: int | None) -> list[str]:
+def command_of(name: str, port: int | None, definitions: str = DEFINITIONS) -> list[str]:
     """Return the command that starts a program from the project's folder, as docs/operator.md states it."""
     workspace = ("--workspace", "deploy/workspace.grpc.yaml")
-    module, address = ("--module-name", "dagster_project.definitions"), ("--host", "127.0.0.1", "--port", str(port))
+    module, address = ("--module-name", definitions), ("--host", "127.0.0.1", "--port", str(port))
     return {
         CODE_SERVER: ["dagster", "api", "grpc", *module, *address],
         DAEMON: ["dagster-daemon", "run", *workspace],
         WEBSERVER: ["dagster-webserver", *workspace, *address],
+        RECEIVER: ["channelsafe", "receive"],
         DEV: ["channelsafe", "dev", "--port", str(port)],
     }[name]
 

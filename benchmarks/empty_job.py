@@ -1,0 +1,34 @@
+"""The least that a job can be, beside ours in one code location: the baseline of `refresh_latency`.
+
+Belongs here: one asset that does nothing, one job, and one sensor that asks for a run of it per file that it finds.
+"""
+
+import dagster as dg
+
+from dagster_project.definitions import defs as ours
+from dagster_project.sensors import SECONDS_BETWEEN_TICKS
+from resources.workspace import WorkspaceResource
+
+EMPTY_JOB = "empty_job"
+FOLDER = "empty_job_triggers"
+
+
+@dg.asset
+def nothing() -> None:
+    """Do nothing."""
+
+
+empty_job = dg.define_asset_job(EMPTY_JOB, selection=[nothing])
+
+
+@dg.sensor(job=empty_job, minimum_interval_seconds=SECONDS_BETWEEN_TICKS, default_status=dg.DefaultSensorStatus.RUNNING)
+def triggers(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.SensorResult:
+    """Ask for one run per file in the folder of triggers."""
+    folder = channelsafe.settings.home / FOLDER
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=name) for name in names])
+
+
+defs = dg.Definitions.merge(
+    ours, dg.Definitions(assets=[nothing], jobs=[empty_job], sensors=[triggers], executor=dg.in_process_executor)
+)
