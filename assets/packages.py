@@ -1,21 +1,24 @@
 """Assets of group `packages`: from the record log to checked candidates of one incident.
 
-Belongs here: one asset per step of a refresh, with metadata that operators may see. Metadata carries counts, statuses
-and keyed digests only.
+Belongs here: one asset per step of a refresh, with metadata that operators may see. Metadata carries counts, statuses,
+keyed digests, and of what changed only values that passed their release check.
 """
 
 import dagster as dg
 
+from assets.shown import manifest_metadata, package_metadata
 from dagster_project.application.candidates import render_candidates
 from dagster_project.application.checks import write_manifests
+from dagster_project.application.delta_report import RefreshOutcome, delta_report, outcome_of
 from dagster_project.application.reporting import lineage_summary, shown_digest
 from dagster_project.application.snapshots import Lane, continue_or_take_snapshot, take_snapshot
+from dagster_project.errors import UnsafeOrRejected
 from dagster_project.partitions import REVISION_TAG, incident_partitions
 from resources.workspace import WorkspaceResource
 
 GROUP = "packages"
 OWNERS = ["team:support-operations"]
-HELD_TAG = {"outcome": "held"}
+OUTCOME_TAG = "outcome"
 
 
 @dg.asset(
@@ -65,17 +68,9 @@ def service_state_package(
     """Render a candidate for every bridge of the incident."""
     rows = render_candidates(channelsafe.workspace, context.partition_key)
     digest = shown_digest(channelsafe.workspace, *(row.content_digest for row in rows))
-    held = sum(1 for row in rows if row.outcome.value == "held")
-    if held:
-        context.instance.add_run_tags(context.run.run_id, HELD_TAG)
+    report = delta_report(channelsafe.workspace, rows)
     return dg.MaterializeResult(
-        metadata={
-            "bridges": len(rows),
-            "bridges_with_holds": held,
-            "holds": sum(row.holds for row in rows),
-            "contents_changed": sum(1 for row in rows if row.content_changed),
-            "content_digest": digest,
-        },
+        metadata={**package_metadata(report, context.partition_key), "content_digest": digest},
         data_version=dg.DataVersion(digest),
     )
 
@@ -94,10 +89,19 @@ def release_manifest(
     context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.MaterializeResult[None]:
     """Verify the release check of every candidate, or derive it, and refuse what did not pass."""
-    checked = write_manifests(channelsafe.workspace, context.partition_key)
-    digest = shown_digest(channelsafe.workspace, *(str(one.manifest_digest) for one in checked))
+    run, workspace = context.run.run_id, channelsafe.workspace
+    try:
+        checked = write_manifests(workspace, context.partition_key)
+    except UnsafeOrRejected:
+        context.instance.add_run_tags(run, {OUTCOME_TAG: RefreshOutcome.FAILED_CHECK.value})
+        raise
+    outcome = outcome_of(checked).value
+    context.instance.add_run_tags(run, {OUTCOME_TAG: outcome})
+    digest = shown_digest(workspace, *(str(one.manifest_digest) for one in checked))
+    report = delta_report(workspace, [one.row for one in checked])
     return dg.MaterializeResult(
-        metadata={"bridges": len(checked), "manifest_digest": digest}, data_version=dg.DataVersion(digest)
+        metadata={**manifest_metadata(report), "outcome": outcome, "manifest_digest": digest},
+        data_version=dg.DataVersion(digest),
     )
 
 
@@ -122,6 +126,7 @@ def package_lineage(
             "leaves": summary.leaves,
             "inputs": summary.inputs,
             "leaves_on_hold": summary.holds,
+            "show_more": f"channelsafe explain {context.partition_key} BRIDGE",
             "lineage_digest": summary.shown_digest,
         },
         data_version=dg.DataVersion(summary.shown_digest),

@@ -1,7 +1,7 @@
 """Reports: events for what happened without a run of its own, so that its partition shows it.
 
-Belongs here: turning stored results into Dagster events, after the fact. Counts, statuses, rule ids and keyed digests
-only, as in the runs.
+Belongs here: turning stored results into Dagster events, after the fact. What may be seen
+is what the runs show too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import dagster as dg
 
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
+from assets.shown import Metadata, manifest_metadata, package_metadata
 from checks.safety import as_check_result
 from checks.standing import STANDING_CHECK, standing_metadata
+from dagster_project.application.delta_report import delta_report, outcome_of
 from dagster_project.application.reporting import VALIDITY_RULE, rule_results, shown_digest
 from dagster_project.application.standing import StaleCandidate, Standing
 from dagster_project.application.unreported import FinishedRefresh
@@ -24,30 +26,34 @@ def events_of_refresh(
     incident, refresh = finished.refresh.incident, finished.refresh
     rows = [one.row for one in finished.checked]
     manifests = [one.manifest_digest for one in finished.checked if one.manifest_digest is not None]
-    common = {"lane": refresh.lane.value, "revision": refresh.revision}
+    report, outcome = delta_report(workspace, rows), outcome_of(finished.checked).value
+    common = {
+        "lane": dg.MetadataValue.text(refresh.lane.value),
+        "revision": dg.MetadataValue.int(refresh.revision),
+        "outcome": dg.MetadataValue.text(outcome),
+    }
 
-    def materialized(asset: dg.AssetsDefinition, *digests: str, **counts: int) -> dg.AssetMaterialization:
+    def materialized(
+        asset: dg.AssetsDefinition, digest_name: str, digests: Iterable[str], shown: Metadata
+    ) -> dg.AssetMaterialization:
         digest = shown_digest(workspace, *digests)
-        return dg.AssetMaterialization(
-            asset.key, partition=incident, metadata={**common, **counts, "digest": digest}, tags=_data_version(digest)
-        )
+        metadata = {**common, **shown, digest_name: dg.MetadataValue.text(digest)}
+        return dg.AssetMaterialization(asset.key, partition=incident, metadata=metadata, tags=_data_version(digest))
 
-    yield materialized(source_snapshot, refresh.snapshot_digest)
+    yield materialized(source_snapshot, "snapshot_digest", [refresh.snapshot_digest], {})
     yield materialized(
         service_state_package,
-        *(row.content_digest for row in rows),
-        bridges=len(rows),
-        bridges_with_holds=sum(1 for row in rows if row.outcome.value == "held"),
-        bridges_with_manifest=len(manifests),
-        holds=sum(row.holds for row in rows),
-        contents_changed=sum(1 for row in rows if row.content_changed),
+        "content_digest",
+        (row.content_digest for row in rows),
+        package_metadata(report, incident),
     )
     for result in rule_results(finished.checked):
         shown = as_check_result(result)
         yield _evaluation(result.rule, incident, passed=shown.passed, metadata=shown.metadata)
     if rows and len(manifests) == len(rows):
-        yield materialized(release_manifest, *manifests, bridges=len(manifests))
-        yield materialized(package_lineage, *(row.lineage_digest for row in rows), bridges=len(rows))
+        yield materialized(release_manifest, "manifest_digest", manifests, manifest_metadata(report))
+        lineages = (row.lineage_digest for row in rows)
+        yield materialized(package_lineage, "lineage_digest", lineages, {"bridges": dg.MetadataValue.int(len(rows))})
 
 
 def _data_version(digest: str) -> dict[str, str]:

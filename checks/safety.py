@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.packages import service_state_package
+from assets.packages import OUTCOME_TAG, service_state_package
 from checks.results import proper_results
 from dagster_project.application.checks import check_candidates
+from dagster_project.application.delta_report import outcome_of
 from dagster_project.application.reporting import RuleResult, release_rules, rule_results
 from dagster_project.application.unreported import set_run_reported
 from dagster_project.partitions import incident_partitions
@@ -54,13 +55,16 @@ def as_check_result(result: RuleResult) -> dg.AssetCheckResult:
         check_name=result.rule,
         asset_key=service_state_package.key,
         passed=result.passed,
-        metadata={
-            "codes": ", ".join(result.codes),
-            "bridges": ", ".join(result.bridges),
-            "fields": ", ".join(result.pointers),
-            "what_to_do": _WHAT_TO_DO.get(result.rule, _ELSE),
-        },
+        metadata={"bridges_checked": result.bridges_checked, **_shown(result)},
     )
+
+
+def _shown(result: RuleResult) -> dict[str, str]:
+    if result.passed:
+        return {"what_to_do": "nothing"}
+    found = {"codes": result.codes, "bridges": result.bridges, "fields": result.pointers}
+    said = {name: ", ".join(values) for name, values in found.items() if values}
+    return said | {"what_to_do": _WHAT_TO_DO.get(result.rule, _ELSE)}
 
 
 @dg.multi_asset_check(specs=_specs(), name="release_check")
@@ -69,6 +73,7 @@ def release_check(
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge every candidate of the incident from its stored bytes."""
     checked = check_candidates(channelsafe.workspace, context.partition_key)
+    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: outcome_of(checked).value})
     set_run_reported(channelsafe.workspace, context.partition_key)
     results = (as_check_result(one) for one in rule_results(checked))
     yield from proper_results(results, names=tuple(release_rules()))

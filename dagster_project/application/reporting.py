@@ -37,6 +37,7 @@ class RuleResult:
 
     rule: str
     passed: bool
+    bridges_checked: int
     codes: tuple[str, ...]
     bridges: tuple[str, ...]
     pointers: tuple[str, ...]
@@ -75,6 +76,7 @@ def _result(rule: str, checked: tuple[CheckedCandidate, ...]) -> RuleResult:
     return RuleResult(
         rule=rule,
         passed=bool(checked) and not found and not expired,
+        bridges_checked=len(checked),
         codes=tuple(sorted({reason.code for _one, reason in found} | {"expired" for _one in expired})),
         bridges=tuple(sorted({one.row.bridge for one, _reason in found} | {one.row.bridge for one in expired})),
         pointers=tuple(sorted({pointer for _one, reason in found for pointer in reason.pointers})),

@@ -8,14 +8,18 @@ import dagster as dg
 import pytest
 from dagster import serialize_value
 
-from dagster_project.application import reporting
+from assets.reports import events_of_refresh
+from dagster_project.application import delta_report, reporting
 from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
+from dagster_project.application.unreported import next_to_report, set_reported
 from dagster_project.application.workspace import Workspace
 from dagster_project.cli.demo import _play
 from dagster_project.clock import FixedClock
 from dagster_project.demo.scenario import load_scenario, restricted_values
+from dagster_project.packaging.delta import Delta
+from dagster_project.store.candidates import CandidateRow
 from tests.dagster.scenario_runs import INCIDENT, run_whole_job
-from tests.support.workspaces import make_workspace
+from tests.support.workspaces import make_workspace, play_scenario
 
 
 @pytest.fixture
@@ -47,6 +51,17 @@ def _play_through_dagster(workspace: Workspace, instance: dg.DagsterInstance) ->
     return "\n".join(kept)
 
 
+def _told_without_runs(workspace: Workspace) -> str:
+    """Refresh at every step without Dagster and return what the catching up tells of it, as text."""
+    told: list[str] = []
+    for number in range(1, len(load_scenario().steps) + 1):
+        play_scenario(workspace, from_step=number, until_step=number)
+        finished = next_to_report(workspace, limit=1)
+        told += [serialize_value(event) for one in finished for event in events_of_refresh(workspace, one)]
+        set_reported(workspace, finished, [])
+    return "\n".join(told)
+
+
 def _found(kept: str) -> list[str]:
     return sorted({one.where for one in restricted_values() if json.dumps(one.value)[1:-1] in kept})
 
@@ -64,3 +79,22 @@ def test_a_summary_that_carried_a_value_would_be_found(
     leaked = restricted_values()[0].value
     monkeypatch.setattr(reporting, "keyed_digest", lambda _key, _data: leaked)
     assert _found(_play_through_dagster(make_workspace(tmp_path), instance)) != []
+
+
+def test_the_catching_up_tells_no_restricted_value(tmp_path: Path) -> None:
+    told = _told_without_runs(make_workspace(tmp_path))
+    assert "denied_term" in told
+    assert "review_decision" in told
+    assert _found(told) == []
+
+
+def test_a_value_of_a_candidate_that_did_not_pass_would_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proper = delta_report._changes
+
+    def careless(row: CandidateRow, delta: Delta, passed: frozenset[int]) -> Iterator[delta_report.ChangedField]:
+        return proper(row, delta, passed | {row.candidate_id})
+
+    monkeypatch.setattr(delta_report, "_changes", careless)
+    assert _found(_told_without_runs(make_workspace(tmp_path))) != []
