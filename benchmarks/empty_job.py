@@ -5,7 +5,7 @@ Belongs here: one asset that does nothing, one job, and one sensor that asks for
 
 import dagster as dg
 
-from dagster_project.definitions import defs as ours
+from dagster_project import definitions as ours
 from dagster_project.sensors import SECONDS_BETWEEN_TICKS
 from resources.workspace import WorkspaceResource
 
@@ -30,5 +30,5 @@ def triggers(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.SensorResul
 
 
 defs = dg.Definitions.merge(
-    ours, dg.Definitions(assets=[nothing], jobs=[empty_job], sensors=[triggers], executor=dg.in_process_executor)
+    ours.defs, dg.Definitions(assets=[nothing], jobs=[empty_job], sensors=[triggers], executor=dg.in_process_executor)
 )
