@@ -70,7 +70,7 @@ def service_state_package(
     digest = shown_digest(channelsafe.workspace, *(row.content_digest for row in rows))
     report = delta_report(channelsafe.workspace, rows)
     return dg.MaterializeResult(
-        metadata={**package_metadata(report, context.partition_key), "content_digest": digest},
+        metadata={"content_digest": digest, **package_metadata(report, context.partition_key)},
         data_version=dg.DataVersion(digest),
     )
 
@@ -100,7 +100,7 @@ def release_manifest(
     digest = shown_digest(workspace, *(str(one.manifest_digest) for one in checked))
     report = delta_report(workspace, [one.row for one in checked])
     return dg.MaterializeResult(
-        metadata={**manifest_metadata(report), "outcome": outcome, "manifest_digest": digest},
+        metadata={"outcome": outcome, "manifest_digest": digest, **manifest_metadata(report)},
         data_version=dg.DataVersion(digest),
     )
 

@@ -37,7 +37,7 @@ def events_of_refresh(
         asset: dg.AssetsDefinition, digest_name: str, digests: Iterable[str], shown: Metadata
     ) -> dg.AssetMaterialization:
         digest = shown_digest(workspace, *digests)
-        metadata = {**common, **shown, digest_name: dg.MetadataValue.text(digest)}
+        metadata = {**common, digest_name: dg.MetadataValue.text(digest), **shown}
         return dg.AssetMaterialization(asset.key, partition=incident, metadata=metadata, tags=_data_version(digest))
 
     yield materialized(source_snapshot, "snapshot_digest", [refresh.snapshot_digest], {})

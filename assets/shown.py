@@ -43,8 +43,8 @@ def package_metadata(report: DeltaReport, incident: str) -> Metadata:
         "bridges_with_holds": dg.MetadataValue.int(report.bridges_with_holds),
         "holds": dg.MetadataValue.int(sum(one.holds for one in bridges)),
         "contents_changed": dg.MetadataValue.int(sum(1 for one in bridges if one.content_changed)),
-        **_tables(report),
         "show_more": dg.MetadataValue.text(f"channelsafe history {incident}"),
+        **_tables(report),
     }
 
 
