@@ -13,7 +13,6 @@ from dagster_project.application.pinned import read_snapshot, require_incidents
 from dagster_project.application.profiles import profile_for
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.workspace import Workspace
-from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.documents import read_document
 from dagster_project.packaging.context import BridgeFacts, RenderingContext, SnapshotIndex, bridges_of
@@ -23,7 +22,7 @@ from dagster_project.packaging.snapshot import (
     Snapshot,
     build_snapshot,
     restore_snapshot,
-    snapshot_document,
+    snapshot_bytes,
 )
 from dagster_project.sources.record import Record, RecordReference, reference_to
 from dagster_project.store import incidents, intake, records
@@ -164,7 +163,7 @@ def pin(
             rejected=(one for subject in subjects[name] for one in rejected.get(subject, ())),
             lagging_sources=lagging & {row.source for row in own},
         )
-        body = canonical_bytes(snapshot_document(snapshot))
+        body = snapshot_bytes(snapshot)
         pinned.append(
             Pinned(
                 row=found[name],

@@ -122,6 +122,8 @@ def _guard(value: object) -> None:
 
 def _is_sound(value: object, depth: int) -> bool:
     """Tell whether a value has a canonical form: the quick half of `_fault_in`, on the path of every document."""
+    if type(value) is str and value.isascii():
+        return True
     if type(value) is dict:
         return depth <= MAX_DEPTH and _keys_are_sound(value) and _members_are_sound(value.values(), depth)
     if type(value) is list:

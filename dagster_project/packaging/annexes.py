@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 
-from dagster_project.integrity.documents import document_of
+from dagster_project.integrity.documents import typed_bytes
 from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.profile import Action
 from dagster_project.sources.record import RecordReference
+from dagster_project.sources.source_fields import value_at
 
 
-class AnnexEntry(msgspec.Struct, frozen=True, kw_only=True):
+class AnnexEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One withheld value: where it comes from, which rule keeps it, and the value itself."""
 
     reference: RecordReference
@@ -32,10 +33,10 @@ def annexes_of(context: RenderingContext) -> Mapping[str, tuple[AnnexEntry, ...]
         if record.type in {"contract", "entitlement"} and record.data["account"] != context.bridge.account:
             continue
         for pointer, rule in context.tables.withheld_by_type.get(record.type, ()):
-            source_field = f"{record.type}#{pointer}"
-            value = context.value(record.reference, source_field)
+            value = value_at(record.data, pointer)
             if value is None:
                 continue
+            source_field = f"{record.type}#{pointer}"
             if rule.action is Action.HOLD and clearance_of(context, record, source_field) == CLEARED:
                 continue
             entry = AnnexEntry(reference=record.reference, source_field=source_field, rule_id=rule.id, value=value)
@@ -43,10 +44,9 @@ def annexes_of(context: RenderingContext) -> Mapping[str, tuple[AnnexEntry, ...]
     return {audience: tuple(found[audience]) for audience in sorted(found)}
 
 
-def annex_document(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> dict[str, Any]:
-    """Return the canonical form of the annexes of one candidate: restricted as a whole."""
-    document: dict[str, Any] = document_of(dict(annexes))
-    return document
+def annex_bytes(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> bytes:
+    """Return the canonical bytes of the annexes of one candidate: restricted as a whole."""
+    return typed_bytes(dict(annexes))
 
 
 def withheld_counts(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dagster_project.integrity.canonical import canonical_bytes
-from dagster_project.packaging.annexes import annex_document, annexes_of, withheld_counts
+from dagster_project.packaging.annexes import annex_bytes, annexes_of, withheld_counts
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.delta import Predecessor, delta_document, delta_of
 from dagster_project.packaging.lineage import Lineage, lineage_bytes, lineage_of
@@ -52,10 +52,10 @@ def make_candidate(context: RenderingContext, predecessor: Predecessor | None) -
         rendering=rendering,
         lineage=lineage,
         open_items=open_items_of(context, rendering),
-        content_bytes=canonical_bytes(rendering.content),
+        content_bytes=rendering.content_bytes,
         lineage_bytes=lineage_bytes(lineage),
         delta_bytes=canonical_bytes(delta_document(delta_of(context, rendering, predecessor))),
-        annex_bytes=canonical_bytes(annex_document(annexes)),
+        annex_bytes=annex_bytes(annexes),
         views=views_of(rendering.content),
         withheld=withheld_counts(annexes),
     )

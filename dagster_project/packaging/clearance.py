@@ -16,12 +16,7 @@ ON_HOLD, IN_REVIEW, CLEARED = "on_hold", "in_review", "cleared"
 
 def reviews_of(context: RenderingContext, record: Record) -> tuple[Record, ...]:
     """Return the security reviews whose subject is this record's object, whatever version they looked at."""
-    subject = f"{record.type}/{record.recordid}"
-    return tuple(
-        review
-        for review in context.heads_by_type.get("security-review", ())
-        if review.data["review_subject"] == subject
-    )
+    return context.index.reviews_by_subject.get(f"{record.type}/{record.recordid}", ())
 
 
 def clearance_of(context: RenderingContext, record: Record, source_field: str) -> str:
@@ -31,11 +26,13 @@ def clearance_of(context: RenderingContext, record: Record, source_field: str) -
     and this channel, each with an expiry that lies ahead, and neither record nor review in conflict.
     """
     reviews = reviews_of(context, record)
+    if not reviews:
+        return ON_HOLD
     disputed = any(reference_to(one) in context.conflicts_by_record for one in (record, *reviews))
     doubtful = any((one.source, one.type, one.subject) in context.rejected_by_origin for one in reviews)
     # A review names type and record id, not the source: where two sources use one id nobody knows which it means.
     namesakes = [one for one in context.heads_by_type.get(record.type, ()) if one.recordid == record.recordid]
-    if not reviews or disputed or doubtful or len(namesakes) > 1:
+    if disputed or doubtful or len(namesakes) > 1:
         return ON_HOLD
     states = [_state(context, review.data, record, source_field) for review in reviews]
     for state in (ON_HOLD, IN_REVIEW):

@@ -4,20 +4,21 @@ Belongs here: the read-only context that drafting, transformations and holds sha
 (its contract and entitlement). No decision about a field is made here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, Final
 
 from dagster_project.clock import parse_instant
 from dagster_project.integrity.digests import digest_of, opaque_code
+from dagster_project.packaging.fields import Input, ReadValue
 from dagster_project.packaging.profile import Action, Profile, Rule, profile_document, rule_digest, winning_rules
 from dagster_project.packaging.snapshot import RejectedInput, Snapshot, snapshot_digest
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
 from dagster_project.sources.conflicts import Conflict
-from dagster_project.sources.record import Classification, Record, RecordReference, reference_to
+from dagster_project.sources.record import Record, RecordReference, reference_to
 from dagster_project.sources.source_fields import field_classification, source_fields_in_schema_order, value_at
 
 EVERY_INCIDENT = "*"
@@ -49,6 +50,7 @@ class ProfileTables:
             region: bucket for bucket, entry in profile.region_buckets.items() for region in entry.regions
         }
         self.digest = digest_of(self.document)
+        self.rendered = frozenset(name for name, rule in self.rules.items() if rule.action is Action.RENDER)
         self.withheld_by_type = _withheld_by_type(self.rules)
         self.withheld_by_slot = {slot: _withheld(self.rules, slot) for slot in profile.slots}
         self._rule_digests: dict[tuple[str, str], str] = {}
@@ -122,12 +124,29 @@ def is_in_force(record: Record, instant: datetime) -> bool:
     return parse_instant(valid_from) <= instant < parse_instant(valid_until)
 
 
+class ResolvedInputs(dict[Input, ReadValue]):
+    """Every input that was asked for, with what it reads; looked up once, because many fields and rules cite it.
+
+    A record that is not pinned is a KeyError.
+    """
+
+    def __init__(self, records: Mapping[RecordReference, Record]) -> None:
+        super().__init__()
+        self._records = records
+
+    def __missing__(self, one: Input) -> ReadValue:
+        record = self._records[one.reference]
+        pointer = one.source_field.partition("#")[2]
+        found = ReadValue(one, value_at(record.data, pointer), field_classification(record, pointer))
+        self[one] = found
+        return found
+
+
 class SnapshotIndex:
     """What a snapshot alone says, looked up once; shared by the renderings of its bridges."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._looked_up: dict[tuple[RecordReference, str], tuple[object, Classification]] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -189,24 +208,18 @@ class SnapshotIndex:
         )
         return tuple(sorted(parse_instant(one) for one in stated if one is not None))
 
-    def value(self, reference: RecordReference, source_field: str) -> object:
-        """Return the value of a source field in a pinned record, or None where the record has none."""
-        return self._read(reference, source_field)[0]
+    @cached_property
+    def reviews_by_subject(self) -> Mapping[str, tuple[Record, ...]]:
+        """The security reviews of each subject, in snapshot order."""
+        grouped: dict[str, list[Record]] = {}
+        for review in self.heads_by_type.get("security-review", ()):
+            grouped.setdefault(review.data["review_subject"], []).append(review)
+        return {subject: tuple(reviews) for subject, reviews in grouped.items()}
 
-    def classification(self, reference: RecordReference, source_field: str) -> Classification:
-        """Return who may see a source field of a pinned record."""
-        return self._read(reference, source_field)[1]
-
-    def _read(self, reference: RecordReference, source_field: str) -> tuple[object, Classification]:
-        """Look a source field up once: every bridge, field and rule that reads it asks for the same."""
-        key = (reference, source_field)
-        found = self._looked_up.get(key)
-        if found is None:
-            record = self.records[reference]
-            pointer = source_field.partition("#")[2]
-            found = (value_at(record.data, pointer), field_classification(record, pointer))
-            self._looked_up[key] = found
-        return found
+    @cached_property
+    def resolved(self) -> Mapping[Input, ReadValue]:
+        """What each input reads."""
+        return ResolvedInputs(self.records)
 
     @cached_property
     def names(self) -> NamesInRecords:
@@ -305,8 +318,12 @@ class RenderingContext:
 
     def code(self, record: Record) -> str:
         """Return the opaque code that stands for a record's object in this bridge's packages."""
-        return opaque_code(self.code_key, self.snapshot.incident, self.bridge.bridge, record.source, record.recordid)
+        return self._code_of(record.source, record.recordid)
+
+    @cached_property
+    def _code_of(self) -> Callable[[str, str], str]:
+        return cache(partial(opaque_code, self.code_key, self.snapshot.incident, self.bridge.bridge))
 
     def value(self, reference: RecordReference, source_field: str) -> object:
         """Return the value of a source field in a pinned record, or None where the record has none."""
-        return self.index.value(reference, source_field)
+        return value_at(self.records[reference].data, source_field.partition("#")[2])

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from dagster_project.sources.record import RecordReference
+from dagster_project.sources.record import Classification, RecordReference
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True, gc=False):
@@ -23,6 +23,14 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=Tr
     relation: str
     subtype: str
     masking: bool = False
+
+
+class ReadValue(msgspec.Struct, frozen=True, gc=False):
+    """One input with what the pinned record holds, None where it holds nothing, and with who may see that."""
+
+    source: Input
+    value: Any
+    label: Classification
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -78,18 +86,23 @@ def pointer_token(name: str) -> str:
 
 def pointer_tokens(pointer: str) -> list[str]:
     """Split a JSON pointer into its names (RFC 6901)."""
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+    tokens = pointer.split("/")[1:]
+    return [one.replace("~1", "/").replace("~0", "~") for one in tokens] if "~" in pointer else tokens
 
 
 def leaves(content: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     """Return every leaf of package content by pointer. A leaf is whatever is no object; lists are leaves."""
-    if not isinstance(content, dict):
-        return {prefix: content}
-    return {
-        pointer: value
-        for name, inner in content.items()
-        for pointer, value in leaves(inner, f"{prefix}/{pointer_token(name)}").items()
-    }
+    found: dict[str, Any] = {}
+    _collect(content, prefix, found)
+    return found
+
+
+def _collect(content: Any, pointer: str, found: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON value
+    if isinstance(content, dict):
+        for name, inner in content.items():
+            _collect(inner, f"{pointer}/{pointer_token(name)}", found)
+    else:
+        found[pointer] = content
 
 
 def assemble(values: dict[str, Any]) -> dict[str, Any]:

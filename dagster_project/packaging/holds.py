@@ -6,20 +6,15 @@ hold branch is listed, and switching any one off makes a test fail (design secti
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
-from dagster_project.packaging.fields import Draft, Field, Hold, Input
+from dagster_project.packaging.fields import Draft, Field, Hold, Input, ReadValue
 from dagster_project.packaging.profile import Action
-from dagster_project.packaging.transformations import (
-    TRANSFORMATIONS,
-    Derived,
-    ReadValue,
-    incident_status,
-    read_inputs,
-)
+from dagster_project.packaging.transformations import TRANSFORMATIONS, Derived, incident_status
 from dagster_project.packaging.vocabulary import HELD_VALUES
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
 from dagster_project.sources.record import Classification
@@ -32,8 +27,7 @@ ACCOUNT_TYPES: Final = ("contract", "entitlement")
 _PROGRESS: Final = ("emerging", "investigating", "identified", "mitigating", "monitoring", "resolved")
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """What a guard looks at: one draft, the values it read, and what its transformation made of them."""
 
     context: RenderingContext
@@ -75,10 +69,11 @@ def profile_holds_it(judged: Judged) -> Hold | None:
 
     Asked of every value: a rule that renders one field of a record may read another that is annexed or ignored.
     """
+    tables = judged.context.tables
     for one in judged.draft.inputs:
-        rule = judged.context.tables.rules.get(one.source_field)
-        if one.relation != "DIRECT" or (rule is not None and rule.action is Action.RENDER):
+        if one.relation != "DIRECT" or one.source_field in tables.rendered:
             continue
+        rule = tables.rules.get(one.source_field)
         lifted = rule is not None and rule.action is Action.HOLD and _is_cleared(judged.context, one)
         if not lifted:
             return Hold(reason="profile_rule", slot=judged.slot)
@@ -87,11 +82,11 @@ def profile_holds_it(judged: Judged) -> Hold | None:
 
 def not_classified_customer(judged: Judged) -> Hold | None:
     """A value that is not labelled `customer` never enters a field; absent labels mean restricted."""
-    for one in judged.draft.inputs:
+    customer = Classification.CUSTOMER
+    for one in [read.source for read in judged.values if read.label is not customer]:
         if one.subtype == "FILTER" or one.source_field in DECLASSIFICATION_INPUTS:
             continue
-        label = judged.context.index.classification(one.reference, one.source_field)
-        if label is not Classification.CUSTOMER and not _is_cleared(judged.context, one):
+        if not _is_cleared(judged.context, one):
             return Hold(reason="classification", slot=judged.slot)
     return None
 
@@ -167,7 +162,7 @@ def settle(context: RenderingContext, draft: Draft) -> Field:
 
     The same function renders a field and re-applies its rule from lineage (invariant I3).
     """
-    values = read_inputs(context, draft)
+    values = tuple(map(context.index.resolved.__getitem__, draft.inputs))
     derived = TRANSFORMATIONS[draft.transformation](context, draft, values)
     if draft.transformation == "profile_constant":
         return Field(draft=draft, value=derived.value)

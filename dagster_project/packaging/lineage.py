@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from dagster_project.integrity.canonical import canonical_bytes
-from dagster_project.integrity.digests import digest_of
-from dagster_project.integrity.documents import document_of
+from dagster_project.integrity.digests import digest_bytes, digest_of
+from dagster_project.integrity.documents import typed_bytes
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Absence, Draft, Field, Hold
 from dagster_project.packaging.rendering import Rendering
@@ -37,7 +36,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 def lineage_of(context: RenderingContext, rendering: Rendering) -> Lineage:
     """Write down the lineage of a rendering."""
     return Lineage(
-        content_digest=digest_of(rendering.content),
+        content_digest=digest_bytes(rendering.content_bytes),
         groups=tuple(
             LineageGroup(
                 draft=field.draft,
@@ -52,14 +51,8 @@ def lineage_of(context: RenderingContext, rendering: Rendering) -> Lineage:
 
 
 def lineage_bytes(lineage: Lineage) -> bytes:
-    """Return the canonical bytes of lineage.
-
-    It is the largest document there is, and of types that hold neither floats nor foreign keys. Where its text is
-    ASCII, which is always in normal form, the sorted output of the typed encoder is canonical as it stands; a test
-    compares it with the guarded writer.
-    """
-    written = msgspec.json.encode(lineage, order="sorted")
-    return written if written.isascii() else canonical_bytes(document_of(lineage))
+    """Return the canonical bytes of lineage."""
+    return typed_bytes(lineage)
 
 
 def read_lineage(body: bytes) -> Lineage:

@@ -17,7 +17,6 @@ from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.lineage import Lineage, lineage_bytes
 from dagster_project.packaging.release_rules import RELEASE_RULES, Candidate, Reason, ReleaseRule
-from dagster_project.packaging.validity import valid_until
 
 
 class ReleaseCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +105,7 @@ def release_check(
 def _judge(candidate: Candidate) -> _Judgement:
     reasons = [reason for rule in RELEASE_RULES for reason in _apply(rule, candidate)]
     try:
-        until = valid_until(candidate)
+        until = candidate.valid_until
     except _CANNOT_JUDGE:
         until = None
         reasons.append(Reason(rule="validity", code="cannot_be_judged"))

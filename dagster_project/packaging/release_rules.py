@@ -5,8 +5,10 @@ registry. A check judges the stored bytes and their lineage against the sources,
 nor the profile's word for it. No other module may construct a `Reason` but `release_check`, for what it cannot judge.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -49,9 +51,14 @@ class Candidate:
         return leaves(self.content)
 
     @cached_property
-    def fields(self) -> tuple[Field, ...]:
-        """The leaves joined with their lineage."""
-        return fields_from(self.lineage, self.leaves)
+    def held(self) -> tuple[Field, ...]:
+        """The leaves on hold, joined with their lineage."""
+        return tuple(one for one in fields_from(self.lineage, self.leaves) if one.hold is not None)
+
+    @cached_property
+    def valid_until(self) -> datetime:
+        """The first instant at which the candidate is no longer valid."""
+        return valid_until(self)
 
     @cached_property
     def content_digest(self) -> str:
@@ -63,11 +70,11 @@ class Candidate:
         """What the renderer makes of the context: the rules compare with it, and never take it for the candidate."""
         return render(self.context)
 
-    def shown(self) -> Iterator[tuple[LineageGroup, Any]]:
-        """Yield the groups whose field is not on hold, with the rendered value."""
-        for group in self.lineage.groups:
-            if group.hold is None:
-                yield group, self.leaves.get(group.draft.pointer)
+    @cached_property
+    def shown(self) -> tuple[tuple[LineageGroup, Any], ...]:
+        """The groups whose field is not on hold, with the rendered value."""
+        leaves = self.leaves
+        return tuple((one, leaves.get(one.draft.pointer)) for one in self.lineage.groups if one.hold is None)
 
 
 ReleaseRule = Callable[[Candidate], Iterator[Reason]]
@@ -85,10 +92,9 @@ def schema(candidate: Candidate) -> Iterator[Reason]:
 
 def lineage(candidate: Candidate) -> Iterator[Reason]:
     """Every leaf has one lineage group, its inputs resolve, and its rule gives the value again (invariant I3)."""
-    pointers = [group.draft.pointer for group in candidate.lineage.groups]
-    unexplained = set(candidate.leaves) ^ set(pointers)
-    yield from _found("lineage", "leaf_without_lineage", [*unexplained])
-    yield from _found("lineage", "lineage_twice", [one for one in set(pointers) if pointers.count(one) > 1])
+    pointers = Counter(group.draft.pointer for group in candidate.lineage.groups)
+    yield from _found("lineage", "leaf_without_lineage", [*(candidate.leaves.keys() ^ pointers.keys())])
+    yield from _found("lineage", "lineage_twice", [one for one, times in pointers.items() if times > 1])
     if candidate.lineage.content_digest != candidate.content_digest:
         yield Reason(rule="lineage", code="other_bytes")
     wrong = [group.draft.pointer for group in candidate.lineage.groups if not _explains(candidate, group)]
@@ -97,23 +103,23 @@ def lineage(candidate: Candidate) -> Iterator[Reason]:
 
 def _explains(candidate: Candidate, group: LineageGroup) -> bool:
     context, draft = candidate.context, group.draft
-    if any(one.reference not in context.records for one in draft.inputs):
-        return False
     if not draft.inputs and draft.transformation not in INPUTLESS:
         return False
     if group.rule_digest != context.tables.digest_of_rule(draft.rule_id, draft.transformation):
         return False
-    value = _applied(candidate, draft)
     stored = candidate.leaves.get(draft.pointer)
-    return bool(value == stored) and group.value_digest == digest_of(stored)
+    return group.value_digest == digest_of(stored) and _gives(candidate, draft, stored)
 
 
-def _applied(candidate: Candidate, draft: Draft) -> object:
+def _gives(candidate: Candidate, draft: Draft, value: object) -> bool:
     """Apply a rule to the inputs that lineage cites; where just this was drafted again, that is done already."""
     again = candidate.drafted_again.by_pointer.get(draft.pointer)
     if again is not None and again.draft == draft and draft.transformation not in SLOT_TRANSFORMATIONS:
-        return again.value
-    return reapply(candidate.context, draft, candidate.fields, candidate.lineage.absences)
+        return bool(again.value == value)
+    records = candidate.context.records
+    if any(one.reference not in records for one in draft.inputs):
+        return False
+    return bool(reapply(candidate.context, draft, candidate.held, candidate.lineage.absences) == value)
 
 
 def nothing_left_out(candidate: Candidate) -> Iterator[Reason]:
@@ -134,7 +140,7 @@ def nothing_left_out(candidate: Candidate) -> Iterator[Reason]:
 def leak(candidate: Candidate) -> Iterator[Reason]:
     """No source-derived text holds a denied term, whatever the profile declares of its rule."""
     hits = []
-    for group, value in candidate.shown():
+    for group, value in candidate.shown:
         if group.draft.field_class != "template_parameter" or not group.draft.inputs:
             continue
         texts = value if isinstance(value, list) else [value]
@@ -146,24 +152,26 @@ def leak(candidate: Candidate) -> Iterator[Reason]:
 def honest_about_conflicts(candidate: Candidate) -> Iterator[Reason]:
     """Every field that reads disputed or doubtful records is on hold."""
     context = candidate.context
-    disputed = [
-        group.draft.pointer
-        for group, _value in candidate.shown()
-        for one in group.draft.inputs
-        for conflict in context.conflicts_by_record.get(one.reference, ())
+    drafts = [group.draft for group, _value in candidate.shown if group.draft.field_class != "slot"]
+    conflicts = context.conflicts_by_record
+    disputed = {
+        draft.pointer
+        for draft in (drafts if conflicts else ())
+        for one in draft.inputs
+        for conflict in conflicts.get(one.reference, ())
         if not one.masking
         and conflict.kind != CONFLICTING_COPIES_BELOW_HEAD
         and (not conflict.source_fields or one.source_field in conflict.source_fields)
-        and group.draft.field_class != "slot"
-    ]
-    yield from _found("honest_about_conflicts", "conflict_not_on_hold", [*set(disputed)])
-    doubtful = [
-        group.draft.pointer
-        for group, _value in candidate.shown()
-        for one in group.draft.inputs
-        if group.draft.field_class != "slot" and _origin(context, one.reference) in context.rejected_by_origin
-    ]
-    yield from _found("honest_about_conflicts", "rejected_input_not_on_hold", [*set(doubtful)])
+    }
+    yield from _found("honest_about_conflicts", "conflict_not_on_hold", [*disputed])
+    rejected = context.rejected_by_origin
+    doubtful = {
+        draft.pointer
+        for draft in (drafts if rejected else ())
+        for one in draft.inputs
+        if _origin(context, one.reference) in rejected
+    }
+    yield from _found("honest_about_conflicts", "rejected_input_not_on_hold", [*doubtful])
 
 
 def _origin(context: RenderingContext, reference: RecordReference) -> tuple[str, str, str]:
@@ -174,8 +182,8 @@ def _origin(context: RenderingContext, reference: RecordReference) -> tuple[str,
 def not_better_than_source(candidate: Candidate) -> Iterator[Reason]:
     """No status is shown better than what a source says in the standard words, and no claim goes unconfirmed."""
     flattering = []
-    for group, value in candidate.shown():
-        states = _direct_values(candidate, group, "service-health#/state")
+    for group, value in candidate.shown:
+        states = {*_direct_values(candidate, group, "service-health#/state")}
         if any(is_better(value, STANDARD_STATE_FLOORS.get(state, value)) for state in states):
             flattering.append(group.draft.pointer)
     yield from _found("not_better_than_source", "better_than_source", flattering)
@@ -188,7 +196,7 @@ def _direct_values(candidate: Candidate, group: LineageGroup, source_field: str)
     if group.draft.held_as == "instant":
         return []
     return [
-        candidate.context.value(one.reference, one.source_field)
+        candidate.context.index.resolved[one].value
         for one in group.draft.inputs
         if one.relation == "DIRECT" and one.source_field == source_field
     ]
@@ -204,11 +212,11 @@ _CLAIMS: Final = {
 
 def _unconfirmed(candidate: Candidate) -> list[str]:
     found = []
-    for group, value in candidate.shown():
+    for group, value in candidate.shown:
         last, source_field = _CLAIMS.get(value, ("", "")) if isinstance(value, str) else ("", "")
         if last and pointer_tokens(group.draft.pointer)[-1] == last:
             confirmations = [
-                candidate.context.value(one.reference, one.source_field)
+                candidate.context.index.resolved[one].value
                 for one in group.draft.inputs
                 if one.source_field == source_field
             ]
@@ -237,7 +245,7 @@ def permitted(candidate: Candidate) -> Iterator[Reason]:
     allowed = {*context.bridge.contract.data["permitted_fields"], "slot", None}
     outside = [
         group.draft.pointer
-        for group, _value in candidate.shown()
+        for group, _value in candidate.shown
         if group.draft.field_class not in allowed and group.draft.pointer != "/document_status"
     ]
     yield from _found("permitted", "not_permitted_by_contract", outside)
@@ -247,7 +255,7 @@ def permitted(candidate: Candidate) -> Iterator[Reason]:
 
 def fresh(candidate: Candidate) -> Iterator[Reason]:
     """At its own evaluation instant the candidate is still valid: nothing behind it has aged out."""
-    if candidate.context.evaluation_instant >= valid_until(candidate):
+    if candidate.context.evaluation_instant >= candidate.valid_until:
         yield Reason(rule="fresh", code="stale")
 
 

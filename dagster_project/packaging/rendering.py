@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.absences import find_absences
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.drafting.incident import incident_drafts, timeline_drafts
@@ -44,7 +45,12 @@ class Rendering:
         """The fields by pointer."""
         return {one.pointer: one for one in self.fields}
 
-    @property
+    @cached_property
+    def content_bytes(self) -> bytes:
+        """The canonical bytes of the content."""
+        return canonical_bytes(self.content)
+
+    @cached_property
     def held(self) -> tuple[Field, ...]:
         """The leaves that are on hold."""
         return tuple(one for one in self.fields if one.hold is not None)
@@ -101,12 +107,11 @@ DropGuard = Callable[[RenderingContext, Field], bool]
 
 def not_permitted_by_contract(context: RenderingContext, field: Field) -> bool:
     """Drop a field whose class the contract does not permit; a lapsed contract holds instead (`holds`)."""
-    permitted = context.bridge.contract.data["permitted_fields"]
     return (
-        context.contract_in_force
-        and field.draft.field_class is not None
+        field.draft.field_class is not None
+        and field.draft.field_class not in context.bridge.contract.data["permitted_fields"]
         and field.pointer != "/document_status"
-        and field.draft.field_class not in permitted
+        and context.contract_in_force
     )
 
 
@@ -115,22 +120,25 @@ DROP_GUARDS: tuple[DropGuard, ...] = (not_permitted_by_contract,)
 
 def _feeding(context: RenderingContext, fields: tuple[Field, ...]) -> tuple[Record, ...]:
     """Return the records that feed rendered fields; never one of a restricted field (design: time is an input)."""
+    resolved, customer = context.index.resolved, Classification.CUSTOMER
     references = {
         one.reference
         for field in fields
         if field.hold is None
         for one in field.draft.inputs
-        if one.relation == "DIRECT"
-        and context.index.classification(one.reference, one.source_field) is Classification.CUSTOMER
+        if one.relation == "DIRECT" and resolved[one].label is customer
     }
     return tuple(context.records[reference] for reference in sorted(references))
 
 
 def reapply(context: RenderingContext, draft: Draft, fields: tuple[Field, ...], absences: tuple[Absence, ...]) -> Any:  # noqa: ANN401 - a JSON value
-    """Apply the rule that a lineage group names once more, to the inputs that it cites (invariant I3)."""
+    """Apply the rule that a lineage group names once more, to the inputs that it cites (invariant I3).
+
+    Of the other `fields` only those on hold matter, for they are what slots show.
+    """
     if draft.transformation == "content_schema":
         return CONTENT_SCHEMA
     if draft.transformation in SLOT_TRANSFORMATIONS:
-        others = tuple(one for one in fields if one.draft.transformation not in SLOT_TRANSFORMATIONS)
-        return slot_value(context, draft, others, absences)
+        held = [one for one in fields if one.hold is not None and one.draft.transformation not in SLOT_TRANSFORMATIONS]
+        return slot_value(context, draft, held, absences)
     return settle(context, draft).value

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from dagster_project.integrity.digests import digest_of
-from dagster_project.integrity.documents import document_of
+from dagster_project.integrity.digests import digest_bytes
+from dagster_project.integrity.documents import typed_bytes
 from dagster_project.sources.conflicts import Conflict, find_conflicts, heads_of
 from dagster_project.sources.record import Record, RecordReference, reference_to
 
@@ -68,21 +68,22 @@ def build_snapshot(
     )
 
 
-def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the canonical form of a snapshot: references, never record content."""
-    return {
+def snapshot_bytes(snapshot: Snapshot) -> bytes:
+    """Return the canonical bytes of a snapshot: references, never record content."""
+    pins = {
         "incident": snapshot.incident,
-        "heads": document_of([reference_to(one) for one in snapshot.heads]),
-        "earlier": document_of([reference_to(one) for one in snapshot.earlier]),
-        "conflicts": document_of(snapshot.conflicts),
-        "rejected": document_of(snapshot.rejected),
-        "lagging_sources": list(snapshot.lagging_sources),
+        "heads": [reference_to(one) for one in snapshot.heads],
+        "earlier": [reference_to(one) for one in snapshot.earlier],
+        "conflicts": snapshot.conflicts,
+        "rejected": snapshot.rejected,
+        "lagging_sources": snapshot.lagging_sources,
     }
+    return typed_bytes(pins)
 
 
 def snapshot_digest(snapshot: Snapshot) -> str:
     """Return the digest that pins this snapshot."""
-    return digest_of(snapshot_document(snapshot))
+    return digest_bytes(snapshot_bytes(snapshot))
 
 
 def pinned_references(document: Mapping[str, Any]) -> tuple[RecordReference, ...]:

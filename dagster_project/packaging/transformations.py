@@ -7,14 +7,15 @@ cannot. Whether a field must be on hold for another reason is `holds`; which fie
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
 from dagster_project.clock import format_instant, parse_instant
 from dagster_project.packaging.context import RenderingContext
-from dagster_project.packaging.fields import Draft, Input, pointer_tokens
+from dagster_project.packaging.fields import Draft, ReadValue, pointer_tokens
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY, STATUS_CHAIN
+from dagster_project.sources.record import RecordReference
 
 # The form of a help article's number; anything else typed into that field is not one.
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
@@ -27,20 +28,7 @@ class Derived(msgspec.Struct, frozen=True, gc=False):
     problem: str | None = None
 
 
-class ReadValue(msgspec.Struct, frozen=True, gc=False):
-    """One input with the value that the pinned record holds; `value` is None where the field is absent."""
-
-    source: Input
-    value: Any
-
-
 Transformation = Callable[[RenderingContext, Draft, Sequence[ReadValue]], Derived]
-
-
-def read_inputs(context: RenderingContext, draft: Draft) -> tuple[ReadValue, ...]:
-    """Resolve a draft's inputs to the values in the pinned records."""
-    value = context.index.value
-    return tuple([ReadValue(one, value(one.reference, one.source_field)) for one in draft.inputs])
 
 
 def _of(values: Sequence[ReadValue], source_field: str) -> list[Any]:
@@ -108,42 +96,47 @@ def document_status(context: RenderingContext, draft: Draft, values: Sequence[Re
     return Derived("final" if status.value in {"resolved", "merged", "withdrawn"} else "interim")
 
 
-def _statuses(context: RenderingContext, values: Sequence[ReadValue]) -> dict[object, str]:
-    """Return the mapped status by record, of the records whose names and words the profile all maps."""
-    known: dict[object, set[str]] = {}
-    for source_field, table in (
-        ("service-health#/component", context.tables.capability_by_component),
-        ("service-health#/region", context.tables.bucket_by_region),
-    ):
+class _Observed(msgspec.Struct, frozen=True, gc=False):
+    """What health records say, split by source field: where each was looked at, and in what state it is now."""
+
+    components: list[ReadValue]
+    regions: list[ReadValue]
+    states: list[ReadValue]
+
+    @classmethod
+    def of(cls, values: Sequence[ReadValue]) -> Self:
+        by_field: dict[str, list[ReadValue]] = {}
         for one in values:
-            if one.source.source_field == source_field and one.value in table:
-                known.setdefault(one.source.reference, set()).add(source_field)
-    codes = context.profile.status_codes
-    return {
-        one.source.reference: codes[one.value]
-        for one in values
-        if one.source.source_field == "service-health#/state"
-        and one.source.relation == "DIRECT"
-        and one.value in codes
-        and len(known.get(one.source.reference, ())) == len(("component", "region"))
-    }
+            # A past state is cited too: it decides where a capability stands, but is not its state.
+            if one.source.source_field != "service-health#/state" or one.source.relation == "DIRECT":
+                by_field.setdefault(one.source.source_field, []).append(one)
+        names = ("component", "region", "state")
+        return cls(*(by_field.get(f"service-health#/{name}", []) for name in names))
+
+    def statuses(self, context: RenderingContext) -> dict[RecordReference, str]:
+        """Return the mapped status by record, of the records whose names and words the profile all maps."""
+        mapped = _mapped_records(self.components, context.tables.capability_by_component)
+        mapped &= _mapped_records(self.regions, context.tables.bucket_by_region)
+        codes = context.profile.status_codes
+        return {
+            one.source.reference: codes[one.value]
+            for one in self.states
+            if one.value in codes and one.source.reference in mapped
+        }
+
+    def problem(self, context: RenderingContext) -> str | None:
+        """Return the code of the first name or word that the profile does not map, or None where it maps all."""
+        if any(one.value not in context.tables.capability_by_component for one in self.components):
+            return "unmapped_component"
+        if any(one.value not in context.tables.bucket_by_region for one in self.regions):
+            return "unmapped_region"
+        if any(one.value not in context.profile.status_codes for one in self.states):
+            return "unknown_value"
+        return None
 
 
-def _unmapped(context: RenderingContext, values: Sequence[ReadValue]) -> str | None:
-    for source_field, table in (
-        ("service-health#/component", context.tables.capability_by_component),
-        ("service-health#/region", context.tables.bucket_by_region),
-        ("service-health#/state", context.profile.status_codes),
-    ):
-        direct = source_field.endswith("/state")
-        words = [
-            one.value
-            for one in values
-            if one.source.source_field == source_field and (one.source.relation == "DIRECT" or not direct)
-        ]
-        if any(word not in table for word in words):
-            return "unknown_value" if direct else "unmapped_" + source_field.rpartition("/")[2]
-    return None
+def _mapped_records(values: Sequence[ReadValue], table: Mapping[str, str]) -> set[RecordReference]:
+    return {one.source.reference for one in values if one.value in table}
 
 
 def worst_status(context: RenderingContext, _draft: Draft, values: Sequence[ReadValue]) -> Derived:
@@ -152,14 +145,15 @@ def worst_status(context: RenderingContext, _draft: Draft, values: Sequence[Read
     A part that cannot be mapped leaves the whole unknown, unless another part already has the worst status there
     is: a known major outage is not hidden behind a question.
     """
-    return _worst(context, values, _statuses(context, values))
+    observed = _Observed.of(values)
+    return _worst(context, observed, observed.statuses(context))
 
 
-def _worst(context: RenderingContext, values: Sequence[ReadValue], statuses: Mapping[object, str]) -> Derived:
+def _worst(context: RenderingContext, observed: _Observed, statuses: Mapping[RecordReference, str]) -> Derived:
     worst = STATUS_CHAIN[-1]
     if worst in statuses.values():
         return Derived(worst)
-    problem = _unmapped(context, values)
+    problem = observed.problem(context)
     if problem or not statuses:
         return Derived(problem=problem or "missing_value")
     if any(status not in STATUS_CHAIN for status in statuses.values()):
@@ -172,8 +166,9 @@ def status_since(context: RenderingContext, _draft: Draft, values: Sequence[Read
 
     A bad status holds since the first record had it; `operational` holds since the last one was well again.
     """
-    statuses = _statuses(context, values)
-    worst = _worst(context, values, statuses)
+    observed = _Observed.of(values)
+    statuses = observed.statuses(context)
+    worst = _worst(context, observed, statuses)
     if worst.problem:
         return worst
     since = [

@@ -42,9 +42,10 @@ def _ages(candidate: "Candidate") -> Iterator[datetime]:
         for one in group.draft.inputs
         if one.relation == "DIRECT"
     }
+    records, freshness = context.records, context.profile.freshness_minutes
     for reference in feeding:
-        record = context.records[reference]
-        minutes = context.profile.freshness_minutes.get(record.type)
+        record = records[reference]
+        minutes = freshness.get(record.type)
         if minutes is not None and not final:
             yield record.recordedtime + timedelta(minutes=minutes)
         expires = clearance_expires(context, record) if record.type in _RESTRICTED_TYPES else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from dagster_project.integrity.digests import digest_of
 from dagster_project.sources.record import Classification, Record
-from dagster_project.sources.source_fields import field_classification, present_fields
+from dagster_project.sources.source_fields import field_classification, values_kept_inside
 
 # Shorter terms would match by accident inside ordinary words.
 SHORTEST_TERM = 4
@@ -21,6 +21,7 @@ LONGEST_TERM = 200
 # A host is also spoken of by its first label alone: relay-07 for relay-07.eu.internal.
 _HOST = re.compile(r"([A-Za-z0-9-]+)(\.[A-Za-z0-9-]+){2,}")
 _SEPARATORS = re.compile(r"[^0-9a-z]+")
+_ASCII_SEPARATORS = bytes(one for one in range(128) if _SEPARATORS.match(chr(one)))
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class DenyList:
 
 def normalise(text: str) -> str:
     """Fold case and compatibility forms and drop separators, so that variants of a term are one term."""
+    if text.isascii():  # the same, several times as fast
+        return text.lower().encode().translate(None, _ASCII_SEPARATORS).decode()
     return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -58,7 +61,7 @@ def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
 
 def _spoken(text: str) -> Iterator[str]:
     yield text
-    host = _HOST.fullmatch(text)
+    host = _HOST.fullmatch(text) if "." in text else None
     if host is not None:
         yield host[1]
 
@@ -74,20 +77,18 @@ class NamesInRecords:
 def names_in_records(records: Iterable[Record]) -> NamesInRecords:
     """Collect every short value of a field that is not `customer`, and the name of every account."""
     internal: set[str] = set()
-    by_account: dict[str, frozenset[str]] = {}
+    accounts: set[str] = set()
     for record in records:
-        for pointer, value in present_fields(record):
-            if field_classification(record, pointer) is not Classification.CUSTOMER:
-                internal.update(_normalised(value))
-            elif pointer == "/account":
-                by_account[value] = frozenset(_normalised(value))
-    return NamesInRecords(frozenset(internal), by_account)
+        for value in values_kept_inside(record):
+            internal.update(_strings(value))
+        if "account" in record.data and field_classification(record, "/account") is Classification.CUSTOMER:
+            accounts.add(record.data["account"])
+    return NamesInRecords(_normalised(internal), {name: _normalised([name]) for name in accounts})
 
 
-def _normalised(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    for text in _strings(value):
-        if len(text) <= LONGEST_TERM:
-            yield from (normalise(spoken) for spoken in _spoken(text))
+def _normalised(texts: Iterable[str]) -> frozenset[str]:
+    short = (text for text in texts if len(text) <= LONGEST_TERM)
+    return frozenset(normalise(spoken) for text in short for spoken in _spoken(text))
 
 
 def deny_list_of(

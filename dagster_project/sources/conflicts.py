@@ -83,6 +83,8 @@ def _reused_ids(known: Iterable[Record], at_head: AbstractSet[tuple[str, str, in
     for record in known:
         events.setdefault((record.source, record.id), set()).add(reference_to(record))
     for sides in events.values():
+        if len(sides) == 1:
+            continue
         versions = {(side.source, side.recordid, side.recordversion) for side in sides}
         if len(versions) > 1 and len({side.datadigest for side in sides}) > 1:
             kind = CONFLICTING_COPIES_BELOW_HEAD if versions.isdisjoint(at_head) else CONFLICTING_COPIES

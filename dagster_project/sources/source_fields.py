@@ -72,6 +72,20 @@ def source_fields_in_schema_order() -> tuple[SourceField, ...]:
     )
 
 
+@cache
+def _kept_inside(record_type: str, label: Classification) -> tuple[str, ...]:
+    labels = _labels_under(record_type, label).items()
+    return tuple(pointer for pointer, narrower in labels if narrower is not Classification.CUSTOMER)
+
+
+def values_kept_inside(record: Record) -> Iterator[Any]:
+    """Yield the value of every source field that the record holds and no customer may see."""
+    for pointer in _kept_inside(record.type, record.dataclassification):
+        value = value_at(record.data, pointer)
+        if value is not None:
+            yield value
+
+
 def field_classification(record: Record, pointer: str) -> Classification:
     """Return who may see one field: the narrower of the record's label and the schema's; unknown is restricted."""
     return _labels_under(record.type, record.dataclassification).get(pointer, Classification.RESTRICTED)

@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dagster_project.integrity.canonical import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes, parse_strict
+from dagster_project.integrity.documents import typed_bytes
 
 _texts = st.text().map(lambda text: unicodedata.normalize("NFC", text))
 _integers = st.integers(min_value=-MAX_SAFE_INTEGER, max_value=MAX_SAFE_INTEGER)
@@ -24,6 +25,17 @@ documents: st.SearchStrategy[Any] = st.recursive(
 @given(documents)
 def test_canonical_bytes_equal_the_reference_implementation(document: object) -> None:
     assert canonical_bytes(document) == rfc8785.dumps(cast("Any", document))
+
+
+@given(documents)
+@example("".join(map(chr, range(128))))
+def test_the_typed_writer_writes_what_the_guarded_one_writes(document: object) -> None:
+    assert typed_bytes(document) == canonical_bytes(document)
+
+
+def test_the_typed_writer_refuses_text_that_is_not_in_normal_form() -> None:
+    with pytest.raises(NotCanonical, match="string_not_nfc"):
+        typed_bytes(["e\u0301"])
 
 
 @given(documents)

@@ -39,6 +39,11 @@ def test_an_opaque_code_depends_on_the_key_and_on_where_its_parts_end() -> None:
     assert opaque_code(_KEY, "abc", length=16).startswith(opaque_code(_KEY, "abc"))
 
 
+@pytest.mark.parametrize("length", range(1, 52))
+def test_a_shorter_code_is_the_beginning_of_the_longest(length: int) -> None:
+    assert opaque_code(_KEY, "abc", length=length) == opaque_code(_KEY, "abc", length=52)[:length]
+
+
 @pytest.mark.parametrize("length", [0, -1, 53])
 def test_a_code_of_impossible_length_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match="characters"):

@@ -9,23 +9,23 @@ from collections.abc import Iterable
 from dagster_project.packaging.context import WHOLE_PROFILE, RenderingContext
 from dagster_project.packaging.fields import Draft, Input
 from dagster_project.packaging.profile import Action, Rule
-from dagster_project.sources.record import Record, reference_to
+from dagster_project.sources.record import Record
 
 
 def direct(record: Record, source_field: str, subtype: str = "TRANSFORMATION") -> Input:
     """Cite a value that enters the field."""
-    return Input(reference=reference_to(record), source_field=source_field, relation="DIRECT", subtype=subtype)
+    return Input(reference=record.reference, source_field=source_field, relation="DIRECT", subtype=subtype)
 
 
 def indirect(record: Record, source_field: str, subtype: str = "CONDITIONAL") -> Input:
     """Cite a value that only decides."""
-    return Input(reference=reference_to(record), source_field=source_field, relation="INDIRECT", subtype=subtype)
+    return Input(reference=record.reference, source_field=source_field, relation="INDIRECT", subtype=subtype)
 
 
 def masked(record: Record, source_field: str) -> Input:
     """Cite a value that decided and must not be recoverable."""
     return Input(
-        reference=reference_to(record),
+        reference=record.reference,
         source_field=source_field,
         relation="INDIRECT",
         subtype="CONDITIONAL",

@@ -7,6 +7,9 @@ capability stands among the affected or the unaffected ones.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+from msgspec.structs import replace
+
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.drafting.inputs import (
     constant,
@@ -24,26 +27,29 @@ from dagster_project.sources.record import Record
 OPERATIONAL = "operational"
 
 
+class _Observation(msgspec.Struct, frozen=True, gc=False):
+    """One health record with everything that fields cite of it.
+
+    `past` is the state of its newest earlier version that was not well: what "recovered" is a claim about.
+    """
+
+    record: Record
+    state: Input
+    since: Input
+    component: Input
+    region: Input
+    past: Input | None
+
+
 @dataclass(frozen=True)
 class _Capability:
-    """The health records of one entitled capability, and the past impact of those that are well again."""
+    """What was observed of one entitled capability; `permitted` cites by what right this bridge sees it."""
 
     context: RenderingContext
     rule: Rule
     name: str
-    records: tuple[Record, ...]
-    past_impact: tuple[Record, ...]
-
-
-def entitled_capabilities(context: RenderingContext) -> Iterator[tuple[str, tuple[Record, ...]]]:
-    """Yield the entitled capabilities that have health records, with those records."""
-    grouped: dict[str, list[Record]] = {}
-    for record in context.heads_by_type.get("service-health", ()):
-        capability = context.tables.capability_by_component.get(record.data["component"])
-        if capability is not None and capability in context.entitled:
-            grouped.setdefault(capability, []).append(record)
-    for capability in sorted(grouped):
-        yield capability, tuple(grouped[capability])
+    observed: tuple[_Observation, ...]
+    permitted: tuple[Input, ...]
 
 
 def service_state_fields(context: RenderingContext) -> Iterator[Field]:
@@ -51,39 +57,55 @@ def service_state_fields(context: RenderingContext) -> Iterator[Field]:
     rule = shaping_rule(context, "service-health#/state")
     if rule is None:
         return
-    for name, records in entitled_capabilities(context):
-        capability = _Capability(context, rule, name, records, _past_impact(context, records))
-        unaffected = settle(context, _status_draft(capability, f"/not_affected/{pointer_token(name)}", records))
+    permitted = (*entitlement(context), *permission(context))
+    for name, observed in _observed(context):
+        capability = _Capability(context, rule, name, observed, permitted)
+        unaffected = settle(context, _status_draft(capability, f"/not_affected/{pointer_token(name)}", observed))
         yield settle(context, constant(f"/names/{pointer_token(name)}", f"/capabilities/{name}/name"))
-        if unaffected.hold is None and unaffected.value == OPERATIONAL and not capability.past_impact:
+        was_affected = any(one.past is not None for one in observed)
+        if unaffected.hold is None and unaffected.value == OPERATIONAL and not was_affected:
             yield unaffected
         else:
-            yield from _affected(capability)
+            yield from _affected(capability, unaffected)
 
 
-def _past_impact(context: RenderingContext, records: Sequence[Record]) -> tuple[Record, ...]:
-    """For each record, cite the newest earlier version that was not well: what "recovered" is a claim about."""
+def _observed(context: RenderingContext) -> Iterator[tuple[str, tuple[_Observation, ...]]]:
+    """Yield the entitled capabilities that have health records, with what those say."""
+    grouped: dict[str, list[_Observation]] = {}
+    entitled, capabilities = context.entitled, context.tables.capability_by_component
+    for record in context.heads_by_type.get("service-health", ()):
+        capability = capabilities.get(record.data["component"])
+        if capability is not None and capability in entitled:
+            grouped.setdefault(capability, []).append(_observation(context, record))
+    for capability in sorted(grouped):
+        yield capability, tuple(grouped[capability])
+
+
+def _observation(context: RenderingContext, record: Record) -> _Observation:
     codes = context.profile.status_codes
-    found = []
-    for record in records:
-        unwell = [
-            one
-            for one in context.earlier_by_identity.get(record.identity, ())
-            if codes.get(one.data["state"]) != OPERATIONAL
-        ]
-        found.extend(unwell[-1:])
-    return tuple(found)
+    earlier = context.earlier_by_identity.get(record.identity, ())
+    unwell = [one for one in earlier if codes.get(one.data["state"]) != OPERATIONAL]
+    return _Observation(
+        record=record,
+        state=direct(record, "service-health#/state", "AGGREGATION"),
+        since=direct(record, "service-health#/since", "AGGREGATION"),
+        component=indirect(record, "service-health#/component", "GROUP_BY"),
+        region=indirect(record, "service-health#/region", "GROUP_BY"),
+        past=indirect(unwell[-1], "service-health#/state") if unwell else None,
+    )
 
 
-def _affected(capability: _Capability) -> Iterator[Field]:
+def _affected(capability: _Capability, unaffected: Field) -> Iterator[Field]:
+    """Settle what is said of an affected capability; its status is what the draft among the unaffected came to."""
     context = capability.context
     place = f"/affected_capabilities/{pointer_token(capability.name)}"
-    buckets: dict[str, list[Record]] = {}
-    for record in capability.records:
-        bucket = context.tables.bucket_by_region.get(record.data["region"])
+    buckets: dict[str, list[_Observation]] = {}
+    for one in capability.observed:
+        bucket = context.tables.bucket_by_region.get(one.record.data["region"])
         if bucket is not None:
-            buckets.setdefault(bucket, []).append(record)
-    yield settle(context, _status_draft(capability, f"{place}/capability_status", capability.records))
+            buckets.setdefault(bucket, []).append(one)
+    status = replace(unaffected.draft, pointer=f"{place}/capability_status")
+    yield Field(draft=status, value=unaffected.value, hold=unaffected.hold)
     yield settle(context, _since_draft(capability, f"{place}/since"))
     for bucket in sorted(buckets):
         pointer = f"{place}/regions/{pointer_token(bucket)}"
@@ -91,7 +113,7 @@ def _affected(capability: _Capability) -> Iterator[Field]:
         yield settle(context, constant(f"/names/{pointer_token(bucket)}", f"/region_buckets/{bucket}/name"))
 
 
-def _status_draft(capability: _Capability, pointer: str, records: Sequence[Record]) -> Draft:
+def _status_draft(capability: _Capability, pointer: str, observed: Sequence[_Observation]) -> Draft:
     field_class = "region_status" if "/regions/" in pointer else "capability_status"
     return Draft(
         pointer=pointer,
@@ -99,31 +121,25 @@ def _status_draft(capability: _Capability, pointer: str, records: Sequence[Recor
         held_as=field_class,
         rule_id=capability.rule.id,
         transformation="worst_status",
-        inputs=tuple(_inputs(capability, records, ("service-health#/state",))),
+        inputs=(
+            *(cited for one in observed for cited in (one.state, one.component, one.region)),
+            *(one.past for one in observed if one.past is not None),
+            *capability.permitted,
+        ),
     )
 
 
 def _since_draft(capability: _Capability, pointer: str) -> Draft:
+    observed = capability.observed
     return Draft(
         pointer=pointer,
         field_class="capability_status",
         held_as="instant",
         rule_id=capability.rule.id,
         transformation="status_since",
-        inputs=tuple(_inputs(capability, capability.records, ("service-health#/state", "service-health#/since"))),
+        inputs=(
+            *(cited for one in observed for cited in (one.state, one.since, one.component, one.region)),
+            *(one.past for one in observed if one.past is not None),
+            *capability.permitted,
+        ),
     )
-
-
-def _inputs(capability: _Capability, records: Sequence[Record], source_fields: Sequence[str]) -> Iterator[Input]:
-    for record in records:
-        for source_field in source_fields:
-            yield direct(record, source_field, "AGGREGATION")
-        yield indirect(record, "service-health#/component", "GROUP_BY")
-        yield indirect(record, "service-health#/region", "GROUP_BY")
-    if capability.past_impact:
-        identities = {record.identity for record in records}
-        for past in capability.past_impact:
-            if past.identity in identities:
-                yield indirect(past, "service-health#/state")
-    yield from entitlement(capability.context)
-    yield from permission(capability.context)

@@ -4,12 +4,13 @@ Belongs here: which withheld values a slot stands for, and what state it shows. 
 from source records: the set is always the same and always complete (invariant I1).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from dagster_project.packaging.clearance import CLEARED, IN_REVIEW, ON_HOLD, clearance_of, reviews_of
-from dagster_project.packaging.context import RenderingContext
+from dagster_project.packaging.context import WHOLE_PROFILE, RenderingContext
 from dagster_project.packaging.drafting.inputs import constant, indirect, masked, permission, present
 from dagster_project.packaging.drafting.workarounds import relevant_dependencies
 from dagster_project.packaging.fields import Absence, Draft, Field, Input
@@ -21,8 +22,7 @@ NONE_DECLARED = "none_declared"
 SLOT_TRANSFORMATIONS = ("slot_state", "slot_fields")
 
 
-@dataclass(frozen=True)
-class Withheld:
+class Withheld(msgspec.Struct, frozen=True, gc=False):
     """One value that a rule keeps back under a slot."""
 
     record: Record
@@ -32,23 +32,19 @@ class Withheld:
 
 def withheld_values(context: RenderingContext, slot: str) -> tuple[Withheld, ...]:
     """Return what rules keep back under `slot`: values held until cleared, and annexed values that declare it."""
-    relevant = {one.identity for one in relevant_dependencies(context)}
     found: list[Withheld] = []
     for source_field, action in context.tables.withheld_by_slot.get(slot, ()):
-        heads = context.heads_by_type.get(source_field.partition("#")[0], ())
-        found.extend(
-            Withheld(record, source_field, action)
-            for record in present(heads, source_field)
-            if record.type != "dependency" or record.identity in relevant
-        )
+        record_type = source_field.partition("#")[0]
+        heads = context.heads_by_type.get(record_type, ())
+        records = relevant_dependencies(context) if record_type == "dependency" else heads
+        found.extend(Withheld(record, source_field, action) for record in present(records, source_field))
     return tuple(found)
 
 
-def slot_state(context: RenderingContext, slot: str, fields: Iterable[Field], absences: Iterable[Absence]) -> str:
+def _slot_state(context: RenderingContext, fields: Sequence[str], withheld: Sequence[Withheld]) -> str:
     """Return the state that a slot shows; the most restrictive of everything that it stands for."""
-    if slot_fields(slot, fields, absences):
+    if fields:
         return ON_HOLD
-    withheld = withheld_values(context, slot)
     held = [one for one in withheld if one.action is Action.HOLD]
     if not held:
         return ON_HOLD if withheld else NONE_DECLARED
@@ -59,14 +55,15 @@ def slot_state(context: RenderingContext, slot: str, fields: Iterable[Field], ab
     return CLEARED
 
 
-def slot_fields(slot: str, fields: Iterable[Field], absences: Iterable[Absence]) -> list[str]:
+def _slot_fields(slot: str, held: Iterable[Field], absences: Iterable[Absence]) -> list[str]:
     """Return the pointers of everything on hold in `slot`, sorted."""
-    held = {one.pointer for one in fields if one.hold is not None and one.hold.slot == slot}
-    return sorted(held | {one.pointer for one in absences if one.slot == slot})
+    pointers = {one.pointer for one in held if one.hold is not None and one.hold.slot == slot}
+    return sorted(pointers | {one.pointer for one in absences if one.slot == slot})
 
 
-def _inputs(context: RenderingContext, slot: str, absences: Iterable[Absence]) -> tuple[Input, ...]:
-    withheld = withheld_values(context, slot)
+def _inputs(
+    context: RenderingContext, slot: str, withheld: Sequence[Withheld], absences: Iterable[Absence]
+) -> tuple[Input, ...]:
     reviews = {
         indirect(review, "security-review#/outcome") for one in withheld for review in reviews_of(context, one.record)
     }
@@ -81,29 +78,38 @@ def _inputs(context: RenderingContext, slot: str, absences: Iterable[Absence]) -
     return (*cited, *permission(context))
 
 
-def slot_value(context: RenderingContext, draft: Draft, fields: Iterable[Field], absences: Iterable[Absence]) -> Any:  # noqa: ANN401 - a JSON value
-    """Return what a slot's leaf shows, given everything else in the package."""
-    if draft.transformation == "slot_state":
-        return slot_state(context, draft.argument, fields, absences)
-    return slot_fields(draft.argument, fields, absences)
+def slot_value(context: RenderingContext, draft: Draft, held: Iterable[Field], absences: Iterable[Absence]) -> Any:  # noqa: ANN401 - a JSON value
+    """Return what a slot's leaf shows, given the fields on hold and the absences of the package."""
+    fields = _slot_fields(draft.argument, held, absences)
+    if draft.transformation == "slot_fields":
+        return fields
+    return _slot_state(context, fields, withheld_values(context, draft.argument))
 
 
 def slot_fields_of_package(
     context: RenderingContext, fields: tuple[Field, ...], absences: tuple[Absence, ...]
 ) -> Iterator[Field]:
     """Settle the leaves of every slot."""
+    held = [one for one in fields if one.hold is not None]
     for slot in sorted(context.profile.slots):
         place = f"/held/{slot}"
         for name in ("category", "review_role"):
             yield settle(context, constant(f"{place}/{name}", f"/slots/{slot}/{name}", "slot"))
-        for transformation in SLOT_TRANSFORMATIONS:
-            draft = Draft(
-                pointer=f"{place}/{'fields' if transformation == 'slot_fields' else 'slot_state'}",
-                field_class="slot",
-                held_as="list",
-                rule_id="profile",
-                transformation=transformation,
-                inputs=_inputs(context, slot, absences),
-                argument=slot,
-            )
-            yield Field(draft=draft, value=slot_value(context, draft, fields, absences))
+        withheld = withheld_values(context, slot)
+        inputs = _inputs(context, slot, withheld, absences)
+        listed = _slot_fields(slot, held, absences)
+        yield Field(draft=_slot_draft(f"{place}/fields", "slot_fields", slot, inputs), value=listed)
+        state = _slot_state(context, listed, withheld)
+        yield Field(draft=_slot_draft(f"{place}/slot_state", "slot_state", slot, inputs), value=state)
+
+
+def _slot_draft(pointer: str, transformation: str, slot: str, inputs: tuple[Input, ...]) -> Draft:
+    return Draft(
+        pointer=pointer,
+        field_class="slot",
+        held_as="list",
+        rule_id=WHOLE_PROFILE,
+        transformation=transformation,
+        inputs=inputs,
+        argument=slot,
+    )

@@ -1,0 +1,36 @@
+"""Deny lists: how text is folded, and which names in an incident's records become denied terms."""
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagster_project.scanning.deny_list import DenyList, deny_list_of, names_in_records, normalise
+from tests.support.histories import after
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_ascii_text_is_folded_as_any_other_text_is(text: str) -> None:
+    assert normalise(text) == re.sub("[^0-9a-z]+", "", unicodedata.normalize("NFKC", text).casefold())
+
+
+@pytest.mark.parametrize("text", ["Mx-Relay 07", "mx_relay07", "MX\u2011RELAY\u00a007", "\uff4d\uff58relay-07"])
+def test_variants_of_a_name_are_one_term(text: str) -> None:
+    assert normalise(text) == "mxrelay07"
+    assert DenyList(frozenset({"mxrelay07"})).hits(f"on {text}, since noon") == 1
+
+
+def test_a_host_is_denied_by_its_first_label_too_and_an_account_to_every_other_account() -> None:
+    snapshot = after(9).snapshot
+    names = names_in_records((*snapshot.heads, *snapshot.earlier))
+    hosts = {one.data["host"] for one in snapshot.heads if one.data.get("host", "").count(".") >= 2}
+    assert hosts
+    assert {normalise(host) for host in hosts} | {normalise(host.split(".")[0]) for host in hosts} <= names.internal
+    for account in ("HARBOURLINE", "TIDEWATER"):
+        terms = deny_list_of(names, approved={}, denied_terms=(), account=account).terms
+        others = {normalise(one) for one in names.by_account if one != account}
+        assert others
+        assert others <= terms
+        assert normalise(account) not in terms
