@@ -12,13 +12,30 @@ from dagster_project.application.checks import write_manifests
 from dagster_project.application.delta_report import RefreshOutcome, delta_report, outcome_of
 from dagster_project.application.reporting import lineage_summary, shown_digest
 from dagster_project.application.snapshots import Lane, continue_or_take_snapshot, take_snapshot
-from dagster_project.errors import UnsafeOrRejected
+from dagster_project.errors import UnsafeOrRejected, UsageError
 from dagster_project.partitions import REVISION_TAG, incident_partitions
 from resources.workspace import WorkspaceResource
 
 GROUP = "packages"
 OWNERS = ["team:support-operations"]
 OUTCOME_TAG = "outcome"
+
+
+def incident_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
+    """Return the incident that a run is about.
+
+    Raises:
+        UsageError: the run is over a range of incidents; each is gated in a run of its own.
+    """
+    if context.has_partition_key:
+        incident: str = context.partition_key
+        return incident
+    raise UsageError(
+        "one_incident_per_run",
+        what="a run refreshes exactly one incident, and this one is over a range",
+        where=f"run {context.run.run_id}",
+        what_to_do="Launch a run for each incident, or leave what is pending to the job refresh_pending_incidents.",
+    )
 
 
 @dg.asset(
@@ -33,11 +50,11 @@ def source_snapshot(
     context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.MaterializeResult[None]:
     """Pin what is known of the incident and start a refresh."""
-    revision = context.run.tags.get(REVISION_TAG)
+    incident, revision = incident_of(context), context.run.tags.get(REVISION_TAG)
     if revision is None:
-        taken = take_snapshot(channelsafe.workspace, context.partition_key, lane=Lane.SINGLE)
+        taken = take_snapshot(channelsafe.workspace, incident, lane=Lane.SINGLE)
     else:
-        taken = continue_or_take_snapshot(channelsafe.workspace, context.partition_key, int(revision))
+        taken = continue_or_take_snapshot(channelsafe.workspace, incident, int(revision))
     digest = shown_digest(channelsafe.workspace, taken.refresh.snapshot_digest)
     return dg.MaterializeResult(
         metadata={
@@ -66,11 +83,12 @@ def service_state_package(
     context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.MaterializeResult[None]:
     """Render a candidate for every bridge of the incident."""
-    rows = render_candidates(channelsafe.workspace, context.partition_key)
+    incident = incident_of(context)
+    rows = render_candidates(channelsafe.workspace, incident)
     digest = shown_digest(channelsafe.workspace, *(row.content_digest for row in rows))
     report = delta_report(channelsafe.workspace, rows)
     return dg.MaterializeResult(
-        metadata={"content_digest": digest, **package_metadata(report, context.partition_key)},
+        metadata={"content_digest": digest, **package_metadata(report, incident)},
         data_version=dg.DataVersion(digest),
     )
 
@@ -91,7 +109,7 @@ def release_manifest(
     """Verify the release check of every candidate, or derive it, and refuse what did not pass."""
     run, workspace = context.run.run_id, channelsafe.workspace
     try:
-        checked = write_manifests(workspace, context.partition_key)
+        checked = write_manifests(workspace, incident_of(context))
     except UnsafeOrRejected:
         context.instance.add_run_tags(run, {OUTCOME_TAG: RefreshOutcome.FAILED_CHECK.value})
         raise
@@ -119,14 +137,15 @@ def package_lineage(
     context: dg.AssetExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> dg.MaterializeResult[None]:
     """Report the lineage that was stored with the candidates."""
-    summary = lineage_summary(channelsafe.workspace, context.partition_key)
+    incident = incident_of(context)
+    summary = lineage_summary(channelsafe.workspace, incident)
     return dg.MaterializeResult(
         metadata={
             "bridges": summary.bridges,
             "leaves": summary.leaves,
             "inputs": summary.inputs,
             "leaves_on_hold": summary.holds,
-            "show_more": f"channelsafe explain {context.partition_key} BRIDGE",
+            "show_more": f"channelsafe explain {incident} BRIDGE",
             "lineage_digest": summary.shown_digest,
         },
         data_version=dg.DataVersion(summary.shown_digest),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.packages import OUTCOME_TAG, service_state_package
+from assets.packages import OUTCOME_TAG, incident_of, service_state_package
 from checks.results import proper_results
 from dagster_project.application.checks import check_candidates
 from dagster_project.application.delta_report import outcome_of
@@ -72,8 +72,9 @@ def release_check(
     context: dg.AssetCheckExecutionContext, channelsafe: dg.ResourceParam[WorkspaceResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge every candidate of the incident from its stored bytes."""
-    checked = check_candidates(channelsafe.workspace, context.partition_key)
+    incident = incident_of(context)
+    checked = check_candidates(channelsafe.workspace, incident)
     context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: outcome_of(checked).value})
-    set_run_reported(channelsafe.workspace, context.partition_key)
+    set_run_reported(channelsafe.workspace, incident)
     results = (as_check_result(one) for one in rule_results(checked))
     yield from proper_results(results, names=tuple(release_rules()))

@@ -44,7 +44,8 @@ def standing_metadata(found: Standing) -> Mapping[str, dg.MetadataValue]:
     name=STANDING_CHECK,
     blocking=False,
     description="No incident's newest package failed its check or went stale, and no change waits for more than five "
-    "minutes. A sensor evaluates it every minute.",
+    "minutes. A sensor evaluates it every minute. When it fails: see what_to_do in its result, and begin with the "
+    "incidents named as worst.",
 )
 def no_incident_left_behind(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.AssetCheckResult:
     """Count the incidents that are not in order."""

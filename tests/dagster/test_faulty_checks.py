@@ -131,3 +131,7 @@ def test_a_run_over_a_range_of_incidents_is_refused_and_makes_nothing(
     assert not done.success
     assert [one for one in done.all_events if one.event_type_value == "ASSET_MATERIALIZATION"] == []
     assert candidate_history(workspace, INCIDENT) == before
+    (told,) = [one.step_failure_data.error for one in done.all_events if one.is_step_failure]
+    assert told is not None
+    assert "[one_incident_per_run]" in str(told.cause)
+    assert "refresh_pending_incidents" in str(told.cause)
