@@ -22,11 +22,16 @@ empty_job = dg.define_asset_job(EMPTY_JOB, selection=[nothing])
 
 
 @dg.sensor(job=empty_job, minimum_interval_seconds=SECONDS_BETWEEN_TICKS, default_status=dg.DefaultSensorStatus.RUNNING)
-def triggers(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.SensorResult:
-    """Ask for one run per file in the folder of triggers."""
+def triggers(
+    context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one run per file that came into the folder of triggers; their names ascend."""
     folder = channelsafe.settings.home / FOLDER
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=name) for name in names])
+    known = context.cursor or ""
+    names = sorted(path.name for path in folder.iterdir() if path.name > known) if folder.is_dir() else []
+    if not names:
+        return dg.SkipReason("no file came")
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=name) for name in names], cursor=names[-1])
 
 
 defs = dg.Definitions.merge(
