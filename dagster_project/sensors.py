@@ -35,7 +35,9 @@ from resources.workspace import WorkspaceResource
 # Dagster gives a tick one minute. Files are taken one by one, and what is left by then waits for the next tick.
 SECONDS_FOR_LANDING: Final = 20.0
 INCIDENTS_PER_TICK: Final = 100
-SECONDS_BETWEEN_TICKS: Final = 5
+# The daemon looks every five seconds. With five here, a look that comes a hundredth too early is passed over, and a
+# dropped file waits ten.
+SECONDS_BETWEEN_TICKS: Final = 1
 SECONDS_BETWEEN_PUBLICATIONS: Final = 60
 SECONDS_BETWEEN_REPORTS: Final = 10
 SECONDS_BETWEEN_SWEEPS: Final = 60
