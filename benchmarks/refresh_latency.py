@@ -99,6 +99,7 @@ class Bench:
             numbers = range(FIRST_OF_STORM + first, FIRST_OF_STORM + min(first + PER_DELIVERY, size))
             now = datetime.now(UTC) - AGO
             self._deliver([line for number in numbers for line in records_of(number, at=now)[:RECORDS_OF_STORM]])
+            _say(f"  {numbers.stop - FIRST_OF_STORM} of {size} are admitted")
 
     def start(self) -> None:
         """Start code server and daemon."""
