@@ -4,6 +4,8 @@ Belongs here: from the digests in a candidate's row to the domain's `RenderingCo
 replay and verification start here, from stored bytes and never from what a process remembers.
 """
 
+from collections.abc import Iterable, Mapping
+
 from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import IntegrityViolation
@@ -53,18 +55,36 @@ def predecessor_of(workspace: Workspace, transaction: Transaction, row: Candidat
     """Return the candidate `row` as a predecessor, or None where there is none."""
     if row is None:
         return None
-    return predecessor_from(workspace, transaction, row, read_snapshot(transaction, row.incident, row.snapshot_digest))
+    snapshot = read_snapshot(transaction, row.incident, row.snapshot_digest)
+    return predecessor_from(workspace, transaction, row, snapshot, predecessor_bodies(transaction, [row]))
+
+
+def predecessor_bodies(transaction: Transaction, rows: Iterable[CandidateRow]) -> Mapping[str, bytes]:
+    """Return by digest what a delta needs of its predecessors, verified: contents and lineages."""
+    return transaction.get_all_sealed(digest for row in rows for digest in (row.content_digest, row.lineage_digest))
 
 
 def predecessor_from(
-    workspace: Workspace, transaction: Transaction, row: CandidateRow, snapshot: Snapshot
+    workspace: Workspace,
+    transaction: Transaction,
+    row: CandidateRow,
+    snapshot: Snapshot,
+    bodies: Mapping[str, bytes],
 ) -> Predecessor:
-    """Return the candidate `row` as a predecessor, rendered from `snapshot`, which is the one that it pins."""
-    content = read_document(transaction.get_sealed(row.content_digest))
+    """Return the candidate `row` as a predecessor, rendered from `snapshot`, which is the one that it pins.
+
+    Args:
+        workspace: The deployment.
+        transaction: Any transaction.
+        row: The candidate.
+        snapshot: The one that it pins.
+        bodies: What `predecessor_bodies` returned for it, and maybe for others.
+    """
+    content = read_document(bodies[row.content_digest])
     return Predecessor(
         content=content,
         context=_context(workspace, transaction, row, snapshot),
-        fields=fields_from(lineage_of_row(transaction, row), leaves(content)),
+        fields=fields_from(read_lineage(bodies[row.lineage_digest]), leaves(content)),
         same_renderer=is_of_this_renderer(workspace, row),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dagster_project.application.contexts import predecessor_from
+from dagster_project.application.contexts import predecessor_bodies, predecessor_from
 from dagster_project.application.pinned import read_snapshot, require_incidents
 from dagster_project.application.profiles import profile_for
 from dagster_project.application.record_reading import read_records
@@ -95,8 +95,14 @@ def gather(
     assigned = assigned_profiles(transaction, names)
     digests = {row.snapshot_digest for rows in latest.values() for row in rows.values()}
     bodies = load_snapshots(transaction, digests)
+    pins = pin(workspace, transaction, names, at)
+    opened = {one.row.incident: bridges_of(one.snapshot) for one in pins}
+    contents = predecessor_bodies(
+        transaction,
+        [latest[name][one.bridge] for name, bridges in opened.items() for one in bridges if one.bridge in latest[name]],
+    )
     gathered = []
-    for pinned in pin(workspace, transaction, names, at):
+    for pinned in pins:
         before = latest[pinned.row.incident]
         known = {reference_to(one): one for one in pinned.known}
         index = SnapshotIndex(pinned.snapshot)
@@ -105,26 +111,27 @@ def gather(
             for digest in {row.snapshot_digest for row in before.values()} - {pinned.snapshot_digest}
         }
         earlier[pinned.snapshot_digest] = pinned.snapshot
-        bridges = tuple(
-            _bridge(workspace, transaction, index, pinned, facts, before.get(facts.bridge), earlier, assigned)
-            for facts in bridges_of(pinned.snapshot)
-        )
-        gathered.append(Gathered(pinned, bridges, {bridge: row.candidate_id for bridge, row in before.items()}))
+        bridges = []
+        for facts in opened[pinned.row.incident]:
+            context = _context(workspace, transaction, index, pinned, facts, assigned)
+            one, predecessor = before.get(facts.bridge), None
+            if one is not None:
+                predecessor = predecessor_from(workspace, transaction, one, earlier[one.snapshot_digest], contents)
+            bridges.append(BridgeToRender(context, one, predecessor))
+        gathered.append(Gathered(pinned, tuple(bridges), {bridge: row.candidate_id for bridge, row in before.items()}))
     return gathered
 
 
-def _bridge(
+def _context(
     workspace: Workspace,
     transaction: Transaction,
     index: SnapshotIndex,
     pinned: Pinned,
     facts: BridgeFacts,
-    before: CandidateRow | None,
-    earlier: Mapping[str, Snapshot],
     assigned: Mapping[tuple[str, str], str],
-) -> BridgeToRender:
+) -> RenderingContext:
     digest = profile_for(assigned, incident=pinned.row.incident, bridge=facts.bridge)
-    context = RenderingContext(
+    return RenderingContext(
         snapshot=pinned.snapshot,
         tables=workspace.shelf.tables(transaction, digest),
         bridge=facts,
@@ -132,10 +139,6 @@ def _bridge(
         code_key=transaction.keys.opaque_codes,
         shared=index,
     )
-    if before is None:
-        return BridgeToRender(context, None, None)
-    predecessor = predecessor_from(workspace, transaction, before, earlier[before.snapshot_digest])
-    return BridgeToRender(context, before, predecessor)
 
 
 def pin(
