@@ -1,17 +1,17 @@
 """Admission: delivered units become records in the log, or are kept aside with their reason.
 
-Belongs here: what an admitted or rejected unit does to the store: the record, the delivery, the pending change.
+Belongs here: what admitted and rejected units do to the store, batch by batch: records, deliveries, pending changes.
 The rules of admission are `sources.admission`; where units come from is `connections`.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from dagster_project.application.record_reading import read_records
-from dagster_project.application.subjects import incidents_touched_by, register_incident
+from dagster_project.application.subjects import Accounts, SubjectsOfBatch
 from dagster_project.application.urgency import remember_severity
 from dagster_project.application.workspace import Workspace
 from dagster_project.sources.admission import Rejection, admit_bytes, record_bytes
@@ -19,12 +19,16 @@ from dagster_project.sources.record import Record
 from dagster_project.sources.severity import INCIDENT_TYPE
 from dagster_project.sources.source_fields import body_classification
 from dagster_project.store import incidents, intake, records
-from dagster_project.store.intake import NewRejection, RejectedState
+from dagster_project.store.chunks import chunks
+from dagster_project.store.intake import NewDelivery, NewRejection, RejectedState
+from dagster_project.store.record_appending import Insertion, NewRecord, append_records
 from dagster_project.store.records import Outcome
 from dagster_project.store.transaction import Transaction
 
-# Units admitted per transaction: enough to make commits cheap, few enough for other writers to come between.
-BATCH: Final = 200
+# Units and bytes admitted per transaction: enough to make commits cheap, few enough for other writers to come between.
+BATCH: Final = 500
+LARGEST_BATCH: Final = 8 * 1024 * 1024
+_Unit = TypeVar("_Unit")
 DUPLICATE_IS_RESTRICTED: Final = "duplicate_is_restricted"
 DUPLICATE_ABOUT_ANOTHER: Final = "duplicate_about_another_subject"
 DUPLICATE_REASONS: Final = (DUPLICATE_IS_RESTRICTED, DUPLICATE_ABOUT_ANOTHER)
@@ -77,104 +81,214 @@ def merge_reports(reports: Iterable[AdmissionReport]) -> AdmissionReport:
 
 def admit(workspace: Workspace, units: Iterable[DeliveredUnit]) -> AdmissionReport:
     """Admit units in order; every unit ends at a record or at a rejected input."""
-    reports: list[AdmissionReport] = []
-    batch: list[DeliveredUnit] = []
+    accounts = Accounts()
+    parts = batches(units, size=lambda unit: len(unit.body))
+    return merge_reports(admit_batch(workspace, accounts, batch) for batch in parts)
+
+
+def batches(units: Iterable[_Unit], *, size: Callable[[_Unit], int]) -> Iterator[list[_Unit]]:
+    """Yield units in order, as many at a time as one transaction admits; `size` tells a unit's bytes."""
+    batch: list[_Unit] = []
+    gathered = 0
     for unit in units:
         batch.append(unit)
-        if len(batch) == BATCH:
-            reports.append(_admit_batch(workspace, batch))
-            batch = []
+        gathered += size(unit)
+        if len(batch) == BATCH or gathered >= LARGEST_BATCH:
+            yield batch
+            batch, gathered = [], 0
     if batch:
-        reports.append(_admit_batch(workspace, batch))
-    return merge_reports(reports)
+        yield batch
 
 
-_Origin = tuple[str | None, str | None, str | None]
+def admit_batch(
+    workspace: Workspace,
+    accounts: Accounts,
+    units: Sequence[DeliveredUnit],
+    also: Callable[[Transaction], None] = lambda _transaction: None,
+) -> AdmissionReport:
+    """Admit the units of one batch, in order, in one transaction.
+
+    Args:
+        workspace: The deployment.
+        accounts: What earlier batches of this admission learnt of contracts.
+        units: What was delivered.
+        also: What is to be written with it.
+    """
+    at = workspace.clock.now()
+    judged = [admit_bytes(unit.body, received_at=at, registry=workspace.registry) for unit in units]
+    with workspace.store.begin() as transaction:
+        batch = _begin(transaction, accounts, units, judged, at)
+        ended = _append(transaction, judged, at)
+        numbers = iter(_keep_rejected(transaction, units, ended, at))
+        for unit, one in zip(units, ended, strict=True):
+            if isinstance(one, Rejection):
+                batch.keep_aside(unit, one, next(numbers))
+            else:
+                batch.take(unit, one)
+        batch.conclude()
+        also(transaction)
+    return batch.report()
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """A record that is in the log, and how it came there."""
+
+    record: Record
+    insertion: Insertion
+
+
+_Origin: TypeAlias = tuple[str | None, str | None, str | None]
+_Judged: TypeAlias = Sequence[Record | Rejection]
+_Ended: TypeAlias = Sequence[_Admitted | Rejection]
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """One transaction's worth of units; what could be looked up per unit is looked up once.
+    """One transaction's worth of units; what could be looked up per unit was looked up once.
 
-    `kept_aside` are the rejected inputs that wait, by (source, type, recordid) and number; `lagging` are the sources
-    that lag; `restated` are incidents that a record of their own said something new about. All move as units are
-    admitted.
+    `waiting` are the rejected inputs that wait for a better delivery, by (source, type, recordid) and number;
+    `lagging` are the reasons for which sources lag. Both move as units are taken in. `moved` are subjects about which
+    rejected input came or went, `restated` incidents that a record of their own said something new about.
     """
 
     transaction: Transaction
-    received_at: datetime
-    lagging: set[str]
-    kept_aside: dict[_Origin, dict[int, NewRejection]] = field(default_factory=dict)
+    at: datetime
+    subjects: SubjectsOfBatch
+    lagging: dict[str, set[str]]
+    waiting: dict[_Origin, dict[int, NewRejection]]
+    touched: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
     restated: set[str] = field(default_factory=set)
+    settled: list[int] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    rejected: list[RejectedUnit] = field(default_factory=list)
 
-    def keep_in_mind(self, number: int, rejection: NewRejection) -> None:
+    def take(self, unit: DeliveredUnit, admitted: _Admitted) -> None:
+        """Take in a record."""
+        record, insertion = admitted.record, admitted.insertion
+        self._deliver(unit, insertion.outcome, record_sequence=insertion.sequence)
+        self._settle(record)
+        if insertion.outcome is Outcome.DUPLICATE:
+            return
+        self.touched.update(self.subjects.take(record))
+        if self.lagging.pop(record.source, None):
+            intake.close_lagging(self.transaction, record.source)
+        if record.type == INCIDENT_TYPE:
+            self.restated.add(record.subject)
+
+    def keep_aside(self, unit: DeliveredUnit, rejection: Rejection, number: int) -> None:
+        """Take in a rejected input that was kept under this number."""
+        self._deliver(unit, Outcome.REJECTED, rejected_input_id=number)
+        self.rejected.append(RejectedUnit(unit.unit, unit.locator, rejection.reason_code, rejection.where))
+        self.wait_for(number, _kept(rejection, self.at))
+        if not (rejection.source and rejection.type and rejection.subject):
+            self._mark_lagging(_lagging_source(unit, rejection), rejection.reason_code)
+        if rejection.subject:
+            self.moved.add(rejection.subject)
+
+    def wait_for(self, number: int, rejection: NewRejection) -> None:
         """Remember a rejected input that waits for a better delivery."""
         origin = (rejection.source, rejection.type, rejection.recordid)
-        self.kept_aside.setdefault(origin, {})[number] = rejection
+        self.waiting.setdefault(origin, {})[number] = rejection
 
+    def conclude(self) -> None:
+        """Write down what the units did together."""
+        self.subjects.register()
+        intake.decide_rejected(self.transaction, self.settled, RejectedState.ADMITTED)
+        intake.record_deliveries(self.transaction, self.deliveries)
+        self.touched.update(incidents.incidents_fed_by(self.transaction, self.moved))
+        remember_severity(self.transaction, sorted(self.restated))
+        incidents.raise_revision(self.transaction, self.touched, at=self.at)
 
-def _admit_batch(workspace: Workspace, units: list[DeliveredUnit]) -> AdmissionReport:
-    with workspace.store.begin() as transaction:
-        batch = _Batch(
-            transaction=transaction,
-            received_at=workspace.clock.now(),
-            lagging={row.source for row in intake.open_lagging(transaction)},
+    def report(self) -> AdmissionReport:
+        """Say what became of the units."""
+        counts = Counter(one.outcome.value for one in self.deliveries)
+        return AdmissionReport(dict(sorted(counts.items())), tuple(self.rejected), tuple(sorted(self.touched)))
+
+    def _deliver(
+        self,
+        unit: DeliveredUnit,
+        outcome: Outcome,
+        *,
+        record_sequence: int | None = None,
+        rejected_input_id: int | None = None,
+    ) -> None:
+        self.deliveries.append(
+            NewDelivery(
+                unit=unit.unit,
+                locator=unit.locator,
+                received_at=self.at,
+                outcome=outcome,
+                record_sequence=record_sequence,
+                rejected_input_id=rejected_input_id,
+            )
         )
-        for row in intake.rejected_inputs_in(transaction, RejectedState.OPEN):
-            batch.keep_in_mind(row.rejected_input_id, row)
-        report = merge_reports([_admit_unit(workspace, batch, unit) for unit in units])
-        remember_severity(transaction, sorted(batch.restated))
-        incidents.raise_revision(transaction, report.incidents, at=batch.received_at)
-    return report
+
+    def _mark_lagging(self, source: str, reason_code: str) -> None:
+        reasons = self.lagging.setdefault(source, set())
+        if reason_code not in reasons:
+            intake.mark_lagging(self.transaction, source, reason_code, self.at)
+            reasons.add(reason_code)
+
+    def _settle(self, record: Record) -> None:
+        """Settle rejected input once its own source delivers the same record well, at that version or later.
+
+        What was kept aside as a duplicate that says otherwise waits for a later version: the same one settles nothing.
+        """
+        waiting = self.waiting.get((record.source, record.type, record.recordid), {})
+        for number, one in list(waiting.items()):
+            version = int(one.recordversion) + int(one.reason_code in DUPLICATE_REASONS) if one.recordversion else 0
+            if version <= record.recordversion:
+                self.settled.append(number)
+                del waiting[number]
+                self.moved.add(record.subject)
 
 
-def _admit_unit(workspace: Workspace, batch: _Batch, unit: DeliveredUnit) -> AdmissionReport:
-    transaction = batch.transaction
-    result = admit_bytes(unit.body, received_at=batch.received_at, registry=workspace.registry)
-    if isinstance(result, Rejection):
-        return _keep_aside(batch, unit, result)
-    insertion = records.insert_record(
-        transaction,
-        result,
-        body=record_bytes(result),
-        body_classification=body_classification(result),
-        admitted_at=batch.received_at,
-    )
-    if insertion.envelope_differs and (otherwise := _says_otherwise(transaction, result, insertion.sequence)):
-        return _keep_aside(batch, unit, otherwise)
-    intake.record_delivery(
-        transaction,
-        unit=unit.unit,
-        locator=unit.locator,
-        received_at=batch.received_at,
-        outcome=insertion.outcome,
-        record_sequence=insertion.sequence,
-    )
-    touched = _settle_rejected(batch, result)
-    if insertion.outcome is not Outcome.DUPLICATE:
-        register_incident(transaction, result, batch.received_at)
-        touched |= incidents_touched_by(transaction, result)
-        _hear(batch, result.source)
-        if result.type == INCIDENT_TYPE:
-            batch.restated.add(result.subject)
-    return AdmissionReport({insertion.outcome.value: 1}, (), tuple(sorted(touched)))
+def _begin(
+    transaction: Transaction, accounts: Accounts, units: Sequence[DeliveredUnit], judged: _Judged, at: datetime
+) -> _Batch:
+    """Look up what the units of a batch are held against, before anything of the batch is written."""
+    read = [one for one in judged if not isinstance(one, Rejection)]
+    sources = {one.source for one in read}
+    refused = [(unit, one) for unit, one in zip(units, judged, strict=True) if isinstance(one, Rejection)]
+    sources.update(_lagging_source(unit, one) for unit, one in refused)
+    lagging: dict[str, set[str]] = {}
+    for row in intake.open_lagging(transaction, sources):
+        lagging.setdefault(row.source, set()).add(row.reason_code)
+    registered = {
+        name for chunk in chunks({one.subject for one in read}) for name in incidents.find_incidents(transaction, chunk)
+    }
+    subjects = SubjectsOfBatch(transaction, at, accounts, records.last_sequence(transaction), registered)
+    batch = _Batch(transaction, at, subjects, lagging, waiting={})
+    for kept in intake.open_rejected_of(transaction, {one.recordid for one in read}):
+        batch.wait_for(kept.rejected_input_id, kept)
+    return batch
 
 
-def _hear(batch: _Batch, source: str) -> None:
-    """End the lag of a source that said something readable."""
-    if source in batch.lagging:
-        intake.close_lagging(batch.transaction, source)
-        batch.lagging.discard(source)
+def _append(transaction: Transaction, judged: _Judged, at: datetime) -> _Ended:
+    """Append what was admitted to the log; a duplicate that says otherwise than what is stored is rejected."""
+    read = [one for one in judged if not isinstance(one, Rejection)]
+    news = [NewRecord(record=one, body=record_bytes(one), body_classification=body_classification(one)) for one in read]
+    insertions = append_records(transaction, news, admitted_at=at)
+    admitted = [_Admitted(record, insertion) for record, insertion in zip(read, insertions, strict=True)]
+    in_question = {one.insertion.sequence for one in admitted if one.insertion.envelope_differs}
+    rows = records.records_at(transaction, in_question)
+    stored = dict(zip((row.sequence for row in rows), read_records(transaction, rows), strict=True))
+    ended = iter(_says_otherwise(one, stored) or one for one in admitted)
+    return [one if isinstance(one, Rejection) else next(ended) for one in judged]
 
 
-def _says_otherwise(transaction: Transaction, record: Record, sequence: int) -> Rejection | None:
+def _says_otherwise(admitted: _Admitted, stored: Mapping[int, Record]) -> Rejection | None:
     """Return why a duplicate cannot pass as one: it is about something else, or for fewer eyes than what is stored.
 
     Taking it for a duplicate would lose it, or keep showing what its source now restricts.
     """
-    (stored,) = read_records(transaction, records.records_after(transaction, sequence - 1, limit=1))
-    same = (stored.type, stored.subject) == (record.type, record.subject)
-    if same and record.dataclassification.rank <= stored.dataclassification.rank:
+    if not admitted.insertion.envelope_differs:
+        return None
+    record, known = admitted.record, stored[admitted.insertion.sequence]
+    same = (known.type, known.subject) == (record.type, record.subject)
+    if same and record.dataclassification.rank <= known.dataclassification.rank:
         return None
     return Rejection(
         reason_code=DUPLICATE_IS_RESTRICTED if same else DUPLICATE_ABOUT_ANOTHER,
@@ -187,49 +301,24 @@ def _says_otherwise(transaction: Transaction, record: Record, sequence: int) -> 
     )
 
 
-def _keep_aside(batch: _Batch, unit: DeliveredUnit, rejection: Rejection) -> AdmissionReport:
+def _keep_rejected(transaction: Transaction, units: Sequence[DeliveredUnit], ended: _Ended, at: datetime) -> list[int]:
+    refused = [(unit, one) for unit, one in zip(units, ended, strict=True) if isinstance(one, Rejection)]
+    return intake.keep_rejected(transaction, [(_kept(one, at), unit.body) for unit, one in refused])
+
+
+def _kept(rejection: Rejection, at: datetime) -> NewRejection:
     version = rejection.recordversion
-    kept = NewRejection(
+    return NewRejection(
         reason_code=rejection.reason_code,
         where_pointer=rejection.where,
-        received_at=batch.received_at,
+        received_at=at,
         source=rejection.source,
         type=rejection.type,
         subject=rejection.subject,
         recordid=rejection.recordid,
         recordversion=None if version is None else str(version),
     )
-    number = intake.reject(batch.transaction, kept, unit.body)
-    intake.record_delivery(
-        batch.transaction,
-        unit=unit.unit,
-        locator=unit.locator,
-        received_at=batch.received_at,
-        outcome=Outcome.REJECTED,
-        rejected_input_id=number,
-    )
-    batch.keep_in_mind(number, kept)
-    if not (rejection.source and rejection.type and rejection.subject):
-        source = rejection.source or f"unreadable:{unit.unit}"
-        intake.mark_lagging(batch.transaction, source, kept.reason_code, batch.received_at)
-        batch.lagging.add(source)
-    subjects = [rejection.subject] if rejection.subject else []
-    touched = incidents.incidents_fed_by(batch.transaction, subjects) if subjects else []
-    report = RejectedUnit(unit.unit, unit.locator, rejection.reason_code, rejection.where)
-    return AdmissionReport({Outcome.REJECTED.value: 1}, (report,), tuple(touched))
 
 
-def _settle_rejected(batch: _Batch, record: Record) -> set[str]:
-    """Mark rejected input as admitted once its own source delivers the same record well, at that version or later.
-
-    What was kept aside as a duplicate that says otherwise waits for a later version: the same one settles nothing.
-    """
-    touched: set[str] = set()
-    waiting = batch.kept_aside.get((record.source, record.type, record.recordid), {})
-    for number, one in list(waiting.items()):
-        version = int(one.recordversion) + int(one.reason_code in DUPLICATE_REASONS) if one.recordversion else 0
-        if version <= record.recordversion:
-            intake.decide_rejected(batch.transaction, number, RejectedState.ADMITTED)
-            del waiting[number]
-            touched.update(incidents.incidents_fed_by(batch.transaction, [record.subject]))
-    return touched
+def _lagging_source(unit: DeliveredUnit, rejection: Rejection) -> str:
+    return rejection.source or f"unreadable:{unit.unit}"

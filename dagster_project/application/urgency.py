@@ -17,9 +17,10 @@ def remember_severity(transaction: Transaction, names: Sequence[str]) -> None:
 
     Where several sources state the incident, one that says so is enough.
     """
-    for incident in names:
-        heads = records.heads_for_subjects(transaction, [incident])
-        stated = read_records(transaction, [row for row in heads if row.type == INCIDENT_TYPE])
-        incidents.set_severity_one(
-            transaction, incident, is_severity_one=any(is_severity_one(record) for record in stated)
-        )
+    heads = records.heads_by_subject(transaction, names, INCIDENT_TYPE)
+    rows = [row for of_incident in heads.values() for row in of_incident]
+    stated = dict(zip((row.sequence for row in rows), read_records(transaction, rows), strict=True))
+    incidents.set_severity_one(
+        transaction,
+        {name: any(is_severity_one(stated[row.sequence]) for row in heads[name]) for name in names},
+    )

@@ -11,11 +11,13 @@ with its reason beside it. Writers drop a file whole: written as ``.NAME``, ``NA
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +30,7 @@ UNREADABLE: Final = ".unreadable"
 SUFFIX: Final = ".ndjson"
 UNFINISHED_SUFFIXES: Final = (".part", ".tmp")
 _REASON: Final = ".reason.json"
-_DIGEST_CHARACTERS: Final = 12
+_GIVEN_DIGEST: Final = re.compile(r"\.([0-9a-f]{64})")
 _LONGEST_NAME: Final = 180  # bytes; leaves room for the digest and the reason's suffix
 
 
@@ -58,13 +60,17 @@ class KeptAside:
     reason_code: str
 
 
-def pick_up(folder: Path) -> list[PickedUpFile]:
-    """Take what was dropped out of the landing folder, and return it with what an earlier pick-up left unfinished.
+def pick_up(folder: Path, *, limit: int | None = None) -> list[PickedUpFile]:
+    """Return what an earlier pick-up left unfinished, and take files out of the landing folder while there is room.
 
     What cannot be read is kept aside: `kept_aside` lists it.
 
+    Args:
+        folder: The landing folder.
+        limit: The most files to return; None for all. What is not taken stays where it was dropped.
+
     Returns:
-        The files to read, sorted by name and digest.
+        The files to read: the unfinished ones first, then what was just taken, both sorted by name and digest.
 
     Raises:
         Unavailable: the folder is missing or may not be read or changed.
@@ -72,13 +78,20 @@ def pick_up(folder: Path) -> list[PickedUpFile]:
     try:
         for place in (PICKED_UP, DONE, UNREADABLE):
             (folder / place).mkdir(mode=0o700, exist_ok=True)
-        for path in sorted(folder.iterdir()):
-            if not path.name.startswith(".") and not path.name.endswith(UNFINISHED_SUFFIXES):
-                _take(folder, path)
-        taken = [_named_by_digest(folder, path) for path in (folder / PICKED_UP).iterdir()]
-        return sorted((file for file in taken if file is not None), key=lambda one: (one.name, one.digest))
+        begun = _named(folder, islice(sorted((folder / PICKED_UP).iterdir()), limit))
+        taken = filter(None, (_take(folder, path) for path in sorted(folder.iterdir()) if _is_dropped(path)))
+        return begun + _named(folder, islice(taken, None if limit is None else limit - len(begun)))
     except OSError as error:
         raise _unavailable(folder, error) from error
+
+
+def _is_dropped(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.name.endswith(UNFINISHED_SUFFIXES)
+
+
+def _named(folder: Path, paths: Iterable[Path]) -> list[PickedUpFile]:
+    named = (_named_by_digest(folder, path) for path in paths)
+    return sorted((file for file in named if file is not None), key=lambda one: (one.name, one.digest))
 
 
 def waiting_files(folder: Path, *, dropped_before: datetime) -> int:
@@ -90,11 +103,7 @@ def waiting_files(folder: Path, *, dropped_before: datetime) -> int:
     if not folder.is_dir():
         return 0
     try:
-        dropped = [
-            path.lstat().st_mtime
-            for path in folder.iterdir()
-            if not path.name.startswith(".") and not path.name.endswith(UNFINISHED_SUFFIXES)
-        ]
+        dropped = [path.lstat().st_mtime for path in folder.iterdir() if _is_dropped(path)]
     except FileNotFoundError:
         return waiting_files(folder, dropped_before=dropped_before)  # one was picked up while we looked
     except OSError as error:
@@ -102,17 +111,18 @@ def waiting_files(folder: Path, *, dropped_before: datetime) -> int:
     return sum(1 for instant in dropped if instant < dropped_before.timestamp())
 
 
-def _take(folder: Path, path: Path) -> None:
+def _take(folder: Path, path: Path) -> Path | None:
+    """Move a dropped file to where it is read, or aside; return where it lies if it can be read."""
     try:
         reason_code = _why_unreadable(path)
         if reason_code is None and not path.name.endswith(SUFFIX):
             reason_code = "not_ndjson"
-        if reason_code:
-            _keep_aside(folder, path, reason_code)
-        else:
-            path.rename(folder / PICKED_UP / _name_while_taken(path.name))
+        if reason_code is None:
+            return path.rename(folder / PICKED_UP / _name_while_taken(path.name))
+        _keep_aside(folder, path, reason_code)
     except FileNotFoundError:
-        return  # another process picked it up, or its writer took it back, between listing and moving
+        pass  # another process picked it up, or its writer took it back, between listing and moving
+    return None
 
 
 def _name_while_taken(name: str) -> str:
@@ -148,15 +158,19 @@ def _keep_aside(folder: Path, path: Path, reason_code: str) -> None:
 
 
 def _named_by_digest(folder: Path, path: Path) -> PickedUpFile | None:
-    """Give a picked-up file the name of its bytes, unless it bears it already; None if it is no longer there."""
+    """Give a picked-up file the name of its bytes, unless it bears one already; None if it is no longer there.
+
+    A file that bears one is not read again for it: `finish` holds the name against the bytes once they were admitted.
+    """
     try:
         reason_code = _why_unreadable(path)  # again: the writer may have put something else in its place
         if reason_code:
             _keep_aside(folder, path, reason_code)
             return None
-        digest = _digest(path)
         name = _dropped_name(path)
-        target = path.with_name(f"{name}.{digest[:_DIGEST_CHARACTERS]}")
+        given = _GIVEN_DIGEST.fullmatch(path.name.removeprefix(name))
+        digest = given.group(1) if given else _digest(path)
+        target = path.with_name(f"{name}.{digest}")
         if target != path:
             path.rename(target)
     except FileNotFoundError:
@@ -175,7 +189,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def units(file: PickedUpFile) -> Iterator[Unit]:
+def units(file: PickedUpFile) -> Generator[Unit, None, None]:
     """Yield the lines of a picked-up file, in order.
 
     A line may end in LF or CRLF; the last one needs no end. Lines of white space only are no units.

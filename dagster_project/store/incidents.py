@@ -4,7 +4,7 @@ Belongs here: registration, revisions and subjects. Events only raise the revisi
 sets the observed revision, as a Kubernetes controller does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,8 +12,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from dagster_project.errors import IntegrityViolation
+from dagster_project.store.chunks import chunks
 from dagster_project.store.tables import incident_subjects, incidents
-from dagster_project.store.transaction import Transaction, insert_new
+from dagster_project.store.transaction import Transaction, insert_missing, insert_rows
 
 _COLUMNS: Final = incidents.c
 
@@ -44,26 +45,33 @@ def raise_revision(transaction: Transaction, names: Iterable[str], *, at: dateti
         urgent: Those that are refreshed first even where they are not of severity one; urgent stays until observed.
     """
     first = set(urgent)
-    for incident in sorted({*names, *first}):
-        values = {"incident": incident, "revision": 0, "observed_revision": 0, "urgent": False, "severity_one": False}
-        if insert_new(transaction, incidents, {**values, "registered_at": at}) is not None:
-            insert_new(transaction, incident_subjects, {"incident": incident, "subject": incident})
-        statement = sa.update(incidents).where(_COLUMNS.incident == incident)
+    for chunk in chunks(sorted({*names, *first})):
+        known = find_incidents(transaction, chunk)
+        _register(transaction, [name for name in chunk if name not in known], at)
+        statement = sa.update(incidents).where(_COLUMNS.incident.in_(chunk))
         transaction.connection.execute(
             statement.values(
                 revision=_COLUMNS.revision + 1,
                 pending_since=sa.func.coalesce(
                     _COLUMNS.pending_since, sa.bindparam("at", at, _COLUMNS.pending_since.type)
                 ),
-                urgent=sa.or_(_COLUMNS.urgent, _COLUMNS.severity_one, sa.literal(incident in first)),
+                urgent=sa.or_(_COLUMNS.urgent, _COLUMNS.severity_one, _COLUMNS.incident.in_(first & set(chunk))),
             )
         )
 
 
-def set_severity_one(transaction: Transaction, incident: str, *, is_severity_one: bool) -> None:
-    """Remember whether a registered incident is of severity one."""
-    statement = sa.update(incidents).where(_COLUMNS.incident == incident)
-    transaction.connection.execute(statement.values(severity_one=is_severity_one))
+def _register(transaction: Transaction, names: Sequence[str], at: datetime) -> None:
+    values = {"revision": 0, "observed_revision": 0, "urgent": False, "severity_one": False, "registered_at": at}
+    insert_rows(transaction, incidents, [{"incident": name, **values} for name in names])
+    insert_rows(transaction, incident_subjects, [{"incident": name, "subject": name} for name in names])
+
+
+def set_severity_one(transaction: Transaction, is_severity_one: Mapping[str, bool]) -> None:
+    """Remember of registered incidents, by name, whether they are of severity one."""
+    for answer in (True, False):
+        for chunk in chunks(name for name, said in is_severity_one.items() if said is answer):
+            statement = sa.update(incidents).where(_COLUMNS.incident.in_(chunk), _COLUMNS.severity_one != answer)
+            transaction.connection.execute(statement.values(severity_one=answer))
 
 
 def pending_incidents(transaction: Transaction, *, limit: int) -> list[IncidentRow]:
@@ -143,10 +151,18 @@ def set_observed(transaction: Transaction, observed: Mapping[str, int]) -> None:
         transaction.connection.execute(statement, rows)
 
 
-def link_subjects(transaction: Transaction, incident: str, subjects: Iterable[str]) -> int:
-    """Say that `subjects` feed a registered incident; return how many of them are new."""
-    rows = [{"incident": incident, "subject": subject} for subject in sorted(set(subjects))]
-    return sum(insert_new(transaction, incident_subjects, row) is not None for row in rows)
+def link_subjects(transaction: Transaction, links: Iterable[tuple[str, str]]) -> None:
+    """Say that subjects feed registered incidents: (incident, subject), each once; those that are there stay."""
+    rows = [{"incident": incident, "subject": subject} for incident, subject in sorted(set(links))]
+    insert_missing(transaction, incident_subjects, rows)
+
+
+def link_to_every_incident(transaction: Transaction, subject: str) -> None:
+    """Say that `subject` feeds every incident that is registered now."""
+    columns = incident_subjects.c
+    linked = sa.exists().where(columns.incident == _COLUMNS.incident, columns.subject == subject)
+    missing = sa.select(_COLUMNS.incident, sa.literal(subject, columns.subject.type)).where(sa.not_(linked))
+    transaction.connection.execute(sa.insert(incident_subjects).from_select(["incident", "subject"], missing))
 
 
 def subjects_of(transaction: Transaction, incident: str) -> list[str]:
@@ -164,8 +180,11 @@ def subjects_of_each(transaction: Transaction, names: Sequence[str]) -> dict[str
     return found
 
 
-def incidents_fed_by(transaction: Transaction, subjects: Sequence[str]) -> list[str]:
+def incidents_fed_by(transaction: Transaction, subjects: Collection[str]) -> list[str]:
     """Return the incidents that any of `subjects` feeds, sorted."""
     columns = incident_subjects.c
-    statement = sa.select(columns.incident).where(columns.subject.in_(subjects)).distinct()
-    return list(transaction.connection.execute(statement.order_by(columns.incident)).scalars())
+    found: set[str] = set()
+    for chunk in chunks(subjects):
+        statement = sa.select(columns.incident).where(columns.subject.in_(chunk))
+        found.update(transaction.connection.execute(statement).scalars())
+    return sorted(found)

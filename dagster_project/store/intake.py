@@ -3,17 +3,19 @@
 Belongs here: deliveries, rejected inputs, lagging sources and landing files. Admitted records are in `records`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 
+from dagster_project.store.chunks import chunks
 from dagster_project.store.records import Outcome
 from dagster_project.store.tables import deliveries, lagging_sources, landing_files, rejected_inputs
-from dagster_project.store.transaction import Transaction, first_row, insert_new
+from dagster_project.store.transaction import Transaction, first_row, insert_new, insert_rows
 
 
 class RejectedState(StrEnum):
@@ -29,6 +31,14 @@ class LandingState(StrEnum):
 
     PICKED_UP = "picked_up"
     DONE = "done"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandingFileRow:
+    """Where a landing file stands: how many of its lines, from the first, were delivered."""
+
+    state: LandingState
+    lines: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +74,27 @@ class LaggingSourceRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewDelivery:
+    """A delivered unit and where it ended: at a record, or at a rejected input.
+
+    Args:
+        unit: Kind of the unit, for example ``line`` or ``feed_update``.
+        locator: Where it stood, for example file name, digest and line number; never its content.
+        received_at: When it was received.
+        outcome: What became of it.
+        record_sequence: The record that it is, unless rejected.
+        rejected_input_id: The rejected input that it is, if rejected.
+    """
+
+    unit: str
+    locator: str
+    received_at: datetime
+    outcome: Outcome
+    record_sequence: int | None = None
+    rejected_input_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeliveryCount:
     """How many deliveries ended in an outcome."""
 
@@ -73,23 +104,53 @@ class DeliveryCount:
 
 _REJECTED: Final = rejected_inputs.c
 _LAGGING: Final = lagging_sources.c
+# Written out in statements, so that an index over what is open serves them.
+_OPEN: Final[sa.ColumnClause[str]] = sa.literal_column("'open'", sa.Text())
 
 
-def reject(transaction: Transaction, rejection: NewRejection, body: bytes) -> int:
-    """Keep a rejected input with its reason, once, and return its id.
+def keep_rejected(transaction: Transaction, kept: Sequence[tuple[NewRejection, bytes]]) -> list[int]:
+    """Keep rejected inputs with their reasons, each once, and return their ids in this order.
 
     The same bytes rejected again for the same reason are the same rejected input, and a decision about it stays.
     """
-    body_digest = transaction.put_sealed(body)
-    values = {**vars(rejection), "body_digest": body_digest, "state": RejectedState.OPEN.value}
-    new: int | None = insert_new(transaction, rejected_inputs, values)
-    if new is not None:
-        return new
-    statement = sa.select(_REJECTED.rejected_input_id).where(
-        _REJECTED.body_digest == body_digest, _REJECTED.reason_code == rejection.reason_code
-    )
-    stored: int = transaction.connection.execute(statement).scalar_one()
-    return stored
+    rows = [
+        {**vars(rejection), "body_digest": transaction.put_sealed(body), "state": RejectedState.OPEN.value}
+        for rejection, body in kept
+    ]
+    digests = sorted({row["body_digest"] for row in rows})
+    known = _numbers(transaction, digests)
+    missing: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        if _of(row) not in known:
+            missing.setdefault(_of(row), row)
+    if missing:
+        insert_rows(transaction, rejected_inputs, list(missing.values()))
+        known = _numbers(transaction, digests)
+    return [known[_of(row)] for row in rows]
+
+
+def _of(row: Mapping[str, Any]) -> tuple[str, str]:
+    return (row["body_digest"], row["reason_code"])
+
+
+def _numbers(transaction: Transaction, body_digests: Sequence[str]) -> dict[tuple[str, str], int]:
+    statement = sa.select(_REJECTED.body_digest, _REJECTED.reason_code, _REJECTED.rejected_input_id)
+    return {
+        (digest, reason_code): found
+        for chunk in chunks(body_digests)
+        for digest, reason_code, found in transaction.connection.execute(
+            statement.where(_REJECTED.body_digest.in_(chunk))
+        )
+    }
+
+
+def open_rejected_of(transaction: Transaction, recordids: Collection[str]) -> list[RejectedInputRow]:
+    """Return the open rejected inputs whose recordid could be read and is one of these, oldest first."""
+    found: list[RowMapping] = []
+    for chunk in chunks(sorted(recordids)):
+        statement = sa.select(rejected_inputs).where(_REJECTED.recordid.in_(chunk), _REJECTED.state == _OPEN)
+        found += transaction.connection.execute(statement).mappings().all()
+    return sorted(map(_rejected, found), key=lambda row: row.rejected_input_id)
 
 
 def rejected_inputs_in(
@@ -103,57 +164,34 @@ def rejected_inputs_in(
     if subjects is not None:
         statement = statement.where(_REJECTED.subject.in_(subjects))
     found = transaction.connection.execute(statement.order_by(_REJECTED.rejected_input_id)).mappings()
-    return [RejectedInputRow(**{**row, "state": RejectedState(row["state"])}) for row in found]
+    return [_rejected(row) for row in found]
 
 
-def decide_rejected(transaction: Transaction, rejected_input_id: int, state: RejectedState) -> bool:
-    """Move an open rejected input to `state`; return False where it is not open or not there."""
-    statement = (
-        sa.update(rejected_inputs)
-        .where(
-            _REJECTED.rejected_input_id == rejected_input_id,
-            _REJECTED.state == RejectedState.OPEN.value,
-        )
-        .values(state=state.value)
-    )
-    return transaction.connection.execute(statement).rowcount == 1
+def _rejected(row: RowMapping) -> RejectedInputRow:
+    return RejectedInputRow(**{**row, "state": RejectedState(row["state"])})
 
 
-def record_delivery(
-    transaction: Transaction,
-    *,
-    unit: str,
-    locator: str,
-    received_at: datetime,
-    outcome: Outcome,
-    record_sequence: int | None = None,
-    rejected_input_id: int | None = None,
-) -> int:
-    """Write down that a unit was delivered and where it ended; return the delivery's id.
+def decide_rejected(transaction: Transaction, rejected_input_ids: Collection[int], state: RejectedState) -> int:
+    """Move rejected inputs to `state`; return how many of them were open. The others stay as they are."""
+    moved = 0
+    for chunk in chunks(rejected_input_ids):
+        is_open = _REJECTED.state == RejectedState.OPEN.value
+        statement = sa.update(rejected_inputs).where(_REJECTED.rejected_input_id.in_(chunk), is_open)
+        moved += transaction.connection.execute(statement.values(state=state.value)).rowcount
+    return moved
+
+
+def record_deliveries(transaction: Transaction, news: Sequence[NewDelivery]) -> None:
+    """Write down, in this order, that units were delivered and where each ended.
 
     Args:
-        transaction: A writing transaction, the one that admitted or rejected the unit.
-        unit: Kind of the unit, for example ``line`` or ``feed_update``.
-        locator: Where it stood, for example file name, digest and line number; never its content.
-        received_at: When it was received.
-        outcome: What became of it.
-        record_sequence: The record that it is, unless rejected.
-        rejected_input_id: The rejected input that it is, if rejected.
+        transaction: A writing transaction, the one that admitted or rejected them.
+        news: The deliveries.
 
     Raises:
-        ChannelsafeError: the outcome and the two references do not fit together.
+        ChannelsafeError: an outcome and its two references do not fit together.
     """
-    statement = sa.insert(deliveries).values(
-        unit=unit,
-        locator=locator,
-        received_at=received_at,
-        outcome=outcome.value,
-        record_sequence=record_sequence,
-        rejected_input_id=rejected_input_id,
-    )
-    statement_with_id = statement.returning(deliveries.c.delivery_id)
-    delivery_id: int = transaction.connection.execute(statement_with_id).scalar_one()
-    return delivery_id
+    insert_rows(transaction, deliveries, [{**vars(new), "outcome": new.outcome.value} for new in news])
 
 
 def count_deliveries(transaction: Transaction) -> list[DeliveryCount]:
@@ -174,31 +212,41 @@ def mark_lagging(transaction: Transaction, source: str, reason_code: str, since:
 
 def close_lagging(transaction: Transaction, source: str) -> int:
     """End every lag of `source`; return how many there were."""
-    statement = sa.update(lagging_sources).where(_LAGGING.source == source, _LAGGING.state == "open")
+    statement = sa.update(lagging_sources).where(_LAGGING.source == source, _LAGGING.state == _OPEN)
     return transaction.connection.execute(statement.values(state="closed")).rowcount
 
 
-def open_lagging(transaction: Transaction) -> list[LaggingSourceRow]:
-    """Return the sources that lag, sorted by source and reason."""
+def open_lagging(transaction: Transaction, sources: Collection[str] | None = None) -> list[LaggingSourceRow]:
+    """Return the sources that lag, sorted by source and reason; only these `sources` where they are named."""
     statement = sa.select(_LAGGING.source, _LAGGING.since, _LAGGING.reason_code)
-    statement = statement.where(_LAGGING.state == "open").order_by(_LAGGING.source, _LAGGING.reason_code)
-    return [LaggingSourceRow(**row) for row in transaction.connection.execute(statement).mappings()]
+    statement = statement.where(_LAGGING.state == _OPEN).order_by(_LAGGING.source, _LAGGING.reason_code)
+    parts = [statement] if sources is None else [statement.where(_LAGGING.source.in_(one)) for one in chunks(sources)]
+    return [LaggingSourceRow(**row) for part in parts for row in transaction.connection.execute(part).mappings()]
 
 
-def register_landing_file(
-    transaction: Transaction, *, digest: str, name: str, lines: int, picked_up_at: datetime
-) -> LandingState:
-    """Write down that a landing file was picked up; return where it stands (``done``: it was read before)."""
-    values = {"digest": digest, "name": name, "lines": lines, "picked_up_at": picked_up_at}
-    insert_new(transaction, landing_files, {**values, "state": LandingState.PICKED_UP.value})
-    row = first_row(
+def landing_file(transaction: Transaction, *, digest: str, name: str) -> LandingFileRow | None:
+    """Return where a landing file stands, or None where none of it was delivered yet."""
+    columns = landing_files.c
+    statement = sa.select(columns.state, columns.lines).where(columns.digest == digest, columns.name == name)
+    row = first_row(transaction, statement)
+    return None if row is None else LandingFileRow(state=LandingState(row["state"]), lines=row["lines"])
+
+
+def note_landing_file(transaction: Transaction, *, digest: str, name: str, row: LandingFileRow, at: datetime) -> None:
+    """Write down how far a landing file was delivered, in the transaction of the deliveries themselves."""
+    columns = landing_files.c
+    insert_new(
         transaction,
-        sa.select(landing_files.c.state).where(landing_files.c.digest == digest, landing_files.c.name == name),
+        landing_files,
+        {"digest": digest, "name": name, "state": row.state.value, "lines": row.lines, "picked_up_at": at},
     )
-    return LandingState.PICKED_UP if row is None else LandingState(row["state"])
+    # Two processes may read one file at once: the one that is behind takes nothing back.
+    behind = sa.and_(columns.lines <= row.lines, columns.state != LandingState.DONE.value)
+    statement = sa.update(landing_files).where(columns.digest == digest, columns.name == name, behind)
+    transaction.connection.execute(statement.values(lines=row.lines, state=row.state.value))
 
 
-def finish_landing_file(transaction: Transaction, *, digest: str, name: str) -> None:
-    """Write down that every line of a landing file was delivered."""
-    statement = sa.update(landing_files).where(landing_files.c.digest == digest, landing_files.c.name == name)
-    transaction.connection.execute(statement.values(state=LandingState.DONE.value))
+def forget_landing_file(transaction: Transaction, *, digest: str, name: str) -> None:
+    """Forget that a landing file was delivered: what was read of it were other bytes than its digest says."""
+    columns = landing_files.c
+    transaction.connection.execute(sa.delete(landing_files).where(columns.digest == digest, columns.name == name))

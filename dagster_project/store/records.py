@@ -1,10 +1,10 @@
 """The record log: every admitted record version, append-only, in the order of admission.
 
-Belongs here: inserting and reading records. Units that were delivered but not admitted are in `intake`; which
-version wins and what conflicts is the domain's question (`sources.conflicts`).
+Belongs here: reading records; adding to the log is `record_appending`. Units that were delivered but not admitted are
+in `intake`; which version wins and what conflicts is the domain's question (`sources.conflicts`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from dagster_project.sources.record import Classification, Record
+from dagster_project.sources.record import Classification
+from dagster_project.store.chunks import chunks
 from dagster_project.store.tables import source_records
-from dagster_project.store.transaction import Transaction, first_row, insert_new
+from dagster_project.store.transaction import Transaction
 
 _COLUMNS: Final = source_records.c
 
@@ -26,19 +27,6 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICTING_COPY = "conflicting_copy"
     REJECTED = "rejected"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Insertion:
-    """What became of one record: its place in the log, new or old.
-
-    `envelope_differs` marks a duplicate (equal data) that came with other envelope attributes than the stored
-    one, for example another classification; the stored one stays.
-    """
-
-    outcome: Outcome
-    sequence: int
-    envelope_differs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,57 +49,6 @@ class RecordRow:
     admitted_at: datetime
 
 
-def insert_record(
-    transaction: Transaction,
-    record: Record,
-    *,
-    body: bytes,
-    body_classification: Classification,
-    admitted_at: datetime,
-) -> Insertion:
-    """Append one record to the log, once.
-
-    Args:
-        transaction: A writing transaction.
-        record: The admitted record.
-        body: The canonical bytes of its envelope. A duplicate in another envelope is stored as a blob too, without
-            a row: nothing that was delivered is lost.
-        body_classification: The narrowest classification of anything in `body`.
-        admitted_at: When it was admitted.
-
-    Returns:
-        ``duplicate`` where the same record version, or the same event, is there with equal data; else the record
-        is new, and ``conflicting_copy`` where one of the two is there with other data (both are kept).
-    """
-    body_digest = transaction.blobs.put(body, body_classification)
-    sequence = insert_new(
-        transaction,
-        source_records,
-        {
-            "event_id": record.id,
-            "source": record.source,
-            "type": record.type,
-            "subject": record.subject,
-            "recordid": record.recordid,
-            "recordversion": record.recordversion,
-            "recorded_at": record.recordedtime,
-            "occurred_at": record.time,
-            "recorded_by": record.recordedby,
-            "classification": body_classification.value,
-            "data_digest": record.datadigest,
-            "body_digest": body_digest,
-            "admitted_at": admitted_at,
-        },
-    )
-    if sequence is None:
-        return _duplicate(transaction, record, body_digest)
-    copy = first_row(
-        transaction,
-        sa.select(_COLUMNS.sequence).where(_same_object(record), _COLUMNS.data_digest != record.datadigest),
-    )
-    return Insertion(outcome=Outcome.ADMITTED if copy is None else Outcome.CONFLICTING_COPY, sequence=sequence)
-
-
 def records_for_subjects(
     transaction: Transaction,
     subjects: Sequence[str],
@@ -131,24 +68,25 @@ def records_for_subjects(
     return _rows(transaction, statement.order_by(_COLUMNS.sequence))
 
 
-def heads_for_subjects(
-    transaction: Transaction,
-    subjects: Sequence[str],
-    *,
-    recorded_until: datetime | None = None,
-    sequence_until: int | None = None,
-) -> list[RecordRow]:
-    """Return the rows with the greatest version per (source, recordid), in the order of the log.
+def heads_by_subject(
+    transaction: Transaction, subjects: Collection[str], record_type: str
+) -> dict[str, list[RecordRow]]:
+    """Return for each subject the newest versions of its records that are of this type, in the order of the log.
 
-    Conflicting copies at the head are all returned. The arguments are those of `records_for_subjects`.
+    The newest is the greatest version per (source, recordid) of what is about the subject; conflicting copies at the
+    head are all returned.
     """
+    found: dict[str, list[RecordRow]] = {subject: [] for subject in subjects}
     place = sa.func.rank().over(
-        partition_by=(_COLUMNS.source, _COLUMNS.recordid), order_by=_COLUMNS.recordversion.desc()
+        partition_by=(_COLUMNS.subject, _COLUMNS.source, _COLUMNS.recordid), order_by=_COLUMNS.recordversion.desc()
     )
-    ranked = sa.select(source_records, place.label("place")).where(*_about(subjects, recorded_until, sequence_until))
-    inner = ranked.subquery()
-    columns = [inner.c[column.name] for column in _COLUMNS]
-    return _rows(transaction, sa.select(*columns).where(inner.c.place == 1).order_by(inner.c.sequence))
+    for chunk in chunks(subjects):
+        inner = sa.select(source_records, place.label("place")).where(_COLUMNS.subject.in_(chunk)).subquery()
+        is_head = sa.and_(inner.c.place == 1, inner.c.type == record_type)
+        columns = [inner.c[column.name] for column in _COLUMNS]
+        for row in _rows(transaction, sa.select(*columns).where(is_head).order_by(inner.c.sequence)):
+            found[row.subject].append(row)
+    return found
 
 
 def records_after(transaction: Transaction, sequence: int, *, limit: int) -> list[RecordRow]:
@@ -168,15 +106,6 @@ def count_records(transaction: Transaction) -> int:
     return count
 
 
-def record_body(transaction: Transaction, row: RecordRow) -> bytes:
-    """Return the stored bytes of a record, verified.
-
-    Raises:
-        IntegrityViolation: they are missing or not what was stored.
-    """
-    return transaction.blobs.get(row.body_digest, row.classification)
-
-
 def record_bodies(transaction: Transaction, rows: Sequence[RecordRow]) -> list[bytes]:
     """Return the stored bytes of records in the order of `rows`, verified.
 
@@ -185,25 +114,6 @@ def record_bodies(transaction: Transaction, rows: Sequence[RecordRow]) -> list[b
     """
     bodies = transaction.blobs.get_many((row.body_digest, row.classification) for row in rows)
     return [bodies[row.body_digest] for row in rows]
-
-
-def _same_object(record: Record) -> sa.ColumnElement[bool]:
-    same_version = sa.and_(_COLUMNS.recordid == record.recordid, _COLUMNS.recordversion == record.recordversion)
-    return sa.and_(_COLUMNS.source == record.source, sa.or_(same_version, _COLUMNS.event_id == record.id))
-
-
-def _duplicate(transaction: Transaction, record: Record, body_digest: str) -> Insertion:
-    stored = transaction.connection.execute(
-        sa.select(_COLUMNS.sequence, _COLUMNS.body_digest)
-        .where(_same_object(record), _COLUMNS.data_digest == record.datadigest)
-        .order_by(_COLUMNS.sequence)
-        .limit(1)
-    ).one()
-    return Insertion(
-        outcome=Outcome.DUPLICATE,
-        sequence=stored.sequence,
-        envelope_differs=stored.body_digest != body_digest,
-    )
 
 
 def _about(
@@ -222,7 +132,30 @@ def _rows(transaction: Transaction, statement: sa.Select[Any]) -> list[RecordRow
     return [RecordRow(**{**row, "classification": Classification(row["classification"])}) for row in found]
 
 
-def records_of_type(transaction: Transaction, record_type: str) -> list[RecordRow]:
-    """Return all record versions of one type, in the order of the log: for the few types that concern accounts."""
-    statement = sa.select(source_records).where(_COLUMNS.type == record_type)
+def records_of_type(
+    transaction: Transaction, record_type: str, *, after: int = 0, until: int | None = None
+) -> list[RecordRow]:
+    """Return the record versions of one type, in the order of the log: for the few types that concern accounts.
+
+    Args:
+        transaction: Any transaction.
+        record_type: The type.
+        after: Only what came after this sequence.
+        until: Only what the log held up to this sequence (inclusive); None for all.
+    """
+    statement = sa.select(source_records).where(_COLUMNS.type == record_type, _COLUMNS.sequence > after)
+    if until is not None:
+        statement = statement.where(_COLUMNS.sequence <= until)
     return _rows(transaction, statement.order_by(_COLUMNS.sequence))
+
+
+def records_at(transaction: Transaction, sequences: Collection[int]) -> list[RecordRow]:
+    """Return the rows of these sequences that are there, in the order of the log."""
+    return [
+        row
+        for chunk in chunks(sorted(sequences))
+        for row in _rows(
+            transaction,
+            sa.select(source_records).where(_COLUMNS.sequence.in_(chunk)).order_by(_COLUMNS.sequence),
+        )
+    ]

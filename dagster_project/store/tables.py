@@ -64,6 +64,7 @@ source_records = sa.Table(
     sa.UniqueConstraint("source", "recordid", "recordversion", "data_digest"),
     sa.UniqueConstraint("source", "event_id", "data_digest"),
     sa.Index(None, "subject"),
+    sa.Index(None, "type"),
     _one_of("classification", ("customer", "internal", "restricted")),
     sqlite_autoincrement=True,
 )
@@ -84,6 +85,12 @@ rejected_inputs = sa.Table(
     _text("state"),
     sa.UniqueConstraint("body_digest", "reason_code"),
     sa.Index(None, "subject"),
+    sa.Index(
+        "ix_rejected_inputs_open",
+        "recordid",
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    ),
     _one_of("state", ("open", "admitted", "dismissed")),
     sqlite_autoincrement=True,
 )

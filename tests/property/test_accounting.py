@@ -257,11 +257,11 @@ def test_a_revision_that_is_not_raised_is_noticed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_delivery_that_is_not_written_down_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = intake.record_delivery
+    written = intake.record_deliveries
 
-    def dropped(transaction: Any, **parts: Any) -> int:  # noqa: ANN401 - passed on
-        return 0 if parts["outcome"] is Outcome.DUPLICATE else written(transaction, **parts)
+    def dropped(transaction: Any, news: Any) -> None:  # noqa: ANN401 - passed on
+        written(transaction, [one for one in news if one.outcome is not Outcome.DUPLICATE])
 
-    monkeypatch.setattr(intake, "record_delivery", dropped)
+    monkeypatch.setattr(intake, "record_deliveries", dropped)
     with pytest.raises(AssertionError):
         play([([SAID[0], SAID[0]], True)])

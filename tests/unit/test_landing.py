@@ -36,7 +36,7 @@ def test_a_dropped_file_is_picked_up_under_the_digest_of_its_bytes(tmp_path: Pat
     drop(tmp_path, "a.ndjson", b"{}\n")
     (file,) = pick_up(tmp_path)
     assert (file.name, file.digest) == ("a.ndjson", digest_bytes(b"{}\n"))
-    assert file.path == tmp_path / PICKED_UP / f"a.ndjson.{digest_bytes(b'{}' + bytes([10]))[7:19]}"
+    assert file.path == tmp_path / PICKED_UP / f"a.ndjson.{digest_bytes(b'{}' + bytes([10]))[7:]}"
     assert not (tmp_path / "a.ndjson").exists()
 
 
@@ -64,6 +64,24 @@ def test_a_file_that_was_not_finished_is_handed_out_again(tmp_path: Path) -> Non
     drop(tmp_path, "b.ndjson", b"2\n")
     assert read(pick_up(tmp_path)) == [b"1", b"2"]
     assert pick_up(tmp_path)[0] == first[0]
+
+
+def test_no_more_is_taken_than_there_is_room_for_and_what_was_begun_comes_first(tmp_path: Path) -> None:
+    for name in ("c", "b", "d"):
+        drop(tmp_path, f"{name}.ndjson", name.encode())
+    assert read(pick_up(tmp_path, limit=2)) == [b"b", b"c"]
+    drop(tmp_path, "a.ndjson", b"a")
+    assert read(pick_up(tmp_path, limit=2)) == [b"b", b"c"]
+    assert read(pick_up(tmp_path, limit=3)) == [b"b", b"c", b"a"]
+    assert (tmp_path / "d.ndjson").exists()
+    assert read(pick_up(tmp_path)) == [b"a", b"b", b"c", b"d"]
+
+
+def test_what_cannot_be_read_takes_nobodys_room(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").mkdir()
+    drop(tmp_path, "b.ndjson", b"1\n")
+    assert read(pick_up(tmp_path, limit=1)) == [b"1"]
+    assert [one.reason_code for one in kept_aside(tmp_path)] == ["folder"]
 
 
 def test_a_process_killed_between_taking_and_naming_a_file_loses_nothing(tmp_path: Path) -> None:

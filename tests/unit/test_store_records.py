@@ -1,5 +1,6 @@
 """The record log admits each record version once, whoever else is admitting it."""
 
+import random
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,9 @@ from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_of
 from dagster_project.sources.record import Classification, Record
 from dagster_project.store import intake, records
-from dagster_project.store.intake import LandingState, NewRejection, RejectedState
-from dagster_project.store.records import Insertion, Outcome
+from dagster_project.store.intake import LandingFileRow, LandingState, NewDelivery, NewRejection, RejectedState
+from dagster_project.store.record_appending import Insertion, NewRecord, append_records
+from dagster_project.store.records import Outcome
 from dagster_project.store.store import Store
 from dagster_project.store.transaction import Transaction
 from tests.support.stored_bodies import pack_files
@@ -46,8 +48,17 @@ def _body(record: Record) -> bytes:
 def _insert(
     transaction: Transaction, record: Record, classification: Classification = Classification.RESTRICTED
 ) -> Insertion:
-    return records.insert_record(
-        transaction, record, body=_body(record), body_classification=classification, admitted_at=AT
+    (inserted,) = _insert_all(transaction, [record], classification)
+    return inserted
+
+
+def _insert_all(
+    transaction: Transaction, news: list[Record], classification: Classification = Classification.RESTRICTED
+) -> list[Insertion]:
+    return append_records(
+        transaction,
+        [NewRecord(record=record, body=_body(record), body_classification=classification) for record in news],
+        admitted_at=AT,
     )
 
 
@@ -58,7 +69,7 @@ def test_an_admitted_record_is_read_back_as_it_was(store: Store, classification:
         inserted = _insert(transaction, record, classification)
     with store.read() as transaction:
         (row,) = records.records_for_subjects(transaction, ["INC-1"])
-        assert records.record_body(transaction, row) == _body(record)
+        assert records.record_bodies(transaction, [row]) == [_body(record)]
     assert inserted == Insertion(outcome=Outcome.ADMITTED, sequence=row.sequence)
     assert (row.source, row.recordid, row.recordversion) == record.version_identity
     assert (row.event_id, row.recorded_at, row.occurred_at) == (record.id, record.recordedtime, record.time)
@@ -91,7 +102,7 @@ def test_the_same_version_with_other_data_is_a_conflicting_copy_and_both_are_kep
     with store.begin() as transaction:
         _insert(transaction, _record())
         outcome = _insert(transaction, _record(state="SERVICE_OUTAGE")).outcome
-        kept = records.heads_for_subjects(transaction, ["INC-1"])
+        kept = records.heads_by_subject(transaction, ["INC-1"], "service-health")["INC-1"]
     assert outcome is Outcome.CONFLICTING_COPY
     assert len(kept) == 2
 
@@ -109,14 +120,40 @@ def test_another_version_is_no_copy(store: Store) -> None:
     assert outcomes == [Outcome.ADMITTED] * 3
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_records_appended_together_end_as_they_do_one_by_one(store: Store, seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311 - which records, not secrets
+    drawn = [
+        msgspec.structs.replace(
+            _record(draw.choice("ab"), version=draw.randint(1, 3), state=draw.choice(("UP", "DOWN"))),
+            id=f"event-{draw.randint(1, 6)}",
+        )
+        for _ in range(12)
+    ]
+    one_by_one = [msgspec.structs.replace(record, source="//b.example/alone") for record in drawn]
+    with store.begin() as transaction:
+        _insert_all(transaction, drawn[:4])
+        together = _insert_all(transaction, drawn[4:])
+        alone = [_insert(transaction, record) for record in one_by_one][4:]
+        rows = {row.sequence: row for row in records.records_after(transaction, 0, limit=100)}
+    told = [
+        [(one.outcome, one.envelope_differs, rows[one.sequence].event_id) for one in ended]
+        for ended in (together, alone)
+    ]
+    assert told[0] == told[1]
+    assert len({one.outcome for one in together}) > 1
+
+
 def test_heads_are_the_greatest_versions_whatever_order_they_came_in(store: Store) -> None:
     with store.begin() as transaction:
         for version in (10, 9, 2):
             _insert(transaction, _record(version=version))
         _insert(transaction, _record("two"))
-        _insert(transaction, _record("elsewhere", subject="INC-2"))
-        found = records.heads_for_subjects(transaction, ["INC-1"])
-    assert [(row.recordid, row.recordversion) for row in found] == [("one", 10), ("two", 1)]
+        _insert(transaction, _record(version=11, subject="INC-2"))
+        _insert(transaction, msgspec.structs.replace(_record("two", version=2, state="OTHER"), type="workaround"))
+        found = records.heads_by_subject(transaction, ["INC-1", "INC-2", "INC-3"], "service-health")
+    told = {name: [(row.recordid, row.recordversion) for row in rows] for name, rows in found.items()}
+    assert told == {"INC-1": [("one", 10)], "INC-2": [("one", 11)], "INC-3": []}
 
 
 def test_records_are_read_as_known_at_an_instant_and_up_to_a_sequence(store: Store) -> None:
@@ -133,8 +170,6 @@ def test_records_are_read_as_known_at_an_instant_and_up_to_a_sequence(store: Sto
         assert versions(AT + timedelta(minutes=2), None) == [1, 2]
         assert versions(None, sequences[1]) == [3, 1]
         assert versions(AT + timedelta(minutes=2), sequences[1]) == [1]
-        (head,) = records.heads_for_subjects(transaction, ["INC-1"], recorded_until=AT + timedelta(minutes=2))
-        assert head.recordversion == 2
 
 
 def test_a_cursor_reads_the_log_in_parts_and_misses_nothing(store: Store) -> None:
@@ -166,9 +201,10 @@ def test_two_processes_that_admit_the_same_records_admit_each_once(store: Store,
 def test_a_rejected_input_is_kept_once_with_its_reason_and_body(store: Store) -> None:
     rejection = NewRejection(reason_code="float", where_pointer="/data/x", received_at=AT, subject="INC-1")
     with store.begin() as transaction:
-        first = intake.reject(transaction, rejection, b"{bad")
-        assert intake.reject(transaction, rejection, b"{bad") == first
-        assert intake.reject(transaction, rejection, b"{worse") != first
+        (first,) = intake.keep_rejected(transaction, [(rejection, b"{bad")])
+        again = intake.keep_rejected(transaction, [(rejection, body) for body in (b"{worse", b"{bad", b"{worse")])
+        assert again[1] == first
+        assert again[0] == again[2] != first
         kept = intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=["INC-1"])
         assert transaction.get_sealed(kept[0].body_digest) == b"{bad"
         assert intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=["INC-2"]) == []
@@ -179,10 +215,10 @@ def test_a_rejected_input_is_kept_once_with_its_reason_and_body(store: Store) ->
 def test_a_decision_about_a_rejected_input_is_taken_once_and_outlives_a_redelivery(store: Store) -> None:
     rejection = NewRejection(reason_code="float", where_pointer="", received_at=AT)
     with store.begin() as transaction:
-        number = intake.reject(transaction, rejection, b"{bad")
-        assert intake.decide_rejected(transaction, number, RejectedState.DISMISSED)
-        assert not intake.decide_rejected(transaction, number, RejectedState.ADMITTED)
-        intake.reject(transaction, rejection, b"{bad")
+        numbers = intake.keep_rejected(transaction, [(rejection, b"{bad")])
+        assert intake.decide_rejected(transaction, numbers, RejectedState.DISMISSED) == 1
+        assert intake.decide_rejected(transaction, numbers, RejectedState.ADMITTED) == 0
+        intake.keep_rejected(transaction, [(rejection, b"{bad")])
         assert intake.rejected_inputs_in(transaction, RejectedState.OPEN) == []
         assert len(intake.rejected_inputs_in(transaction, RejectedState.DISMISSED)) == 1
 
@@ -190,7 +226,8 @@ def test_a_decision_about_a_rejected_input_is_taken_once_and_outlives_a_redelive
 def test_every_delivery_ends_at_a_record_or_at_a_rejected_input(store: Store) -> None:
     with store.begin() as transaction:
         sequence = _insert(transaction, _record()).sequence
-        number = intake.reject(transaction, NewRejection(reason_code="x", where_pointer="", received_at=AT), b"")
+        rejection = NewRejection(reason_code="x", where_pointer="", received_at=AT)
+        (number,) = intake.keep_rejected(transaction, [(rejection, b"")])
         for outcome in (Outcome.ADMITTED, Outcome.DUPLICATE):
             _deliver(transaction, outcome, record_sequence=sequence)
         _deliver(transaction, Outcome.REJECTED, rejected_input_id=number)
@@ -209,8 +246,7 @@ def _deliver(
     record_sequence: int | None = None,
     rejected_input_id: int | None = None,
 ) -> None:
-    intake.record_delivery(
-        transaction,
+    delivery = NewDelivery(
         unit="line",
         locator="a.ndjson:1",
         received_at=AT,
@@ -218,6 +254,7 @@ def _deliver(
         record_sequence=record_sequence,
         rejected_input_id=rejected_input_id,
     )
+    intake.record_deliveries(transaction, [delivery])
 
 
 def test_a_source_lags_from_its_first_unreadable_unit_until_it_is_heard_again(store: Store) -> None:
@@ -231,16 +268,32 @@ def test_a_source_lags_from_its_first_unreadable_unit_until_it_is_heard_again(st
         assert [row.since for row in intake.open_lagging(transaction)] == [AT + timedelta(hours=1)]
 
 
-def test_a_landing_file_that_was_done_is_known_when_it_is_dropped_again(store: Store) -> None:
-    def register(transaction: Transaction, digest: str) -> LandingState:
-        return intake.register_landing_file(transaction, digest=digest, name="a.ndjson", lines=2, picked_up_at=AT)
+def test_a_landing_file_stands_where_the_farthest_reader_got(store: Store) -> None:
+    def note(transaction: Transaction, lines: int, state: LandingState) -> LandingFileRow | None:
+        row = LandingFileRow(state=state, lines=lines)
+        intake.note_landing_file(transaction, digest="sha256:1", name="a.ndjson", row=row, at=AT)
+        return intake.landing_file(transaction, digest="sha256:1", name="a.ndjson")
 
     with store.begin() as transaction:
-        assert register(transaction, "sha256:1") is LandingState.PICKED_UP
-        assert register(transaction, "sha256:1") is LandingState.PICKED_UP
-        intake.finish_landing_file(transaction, digest="sha256:1", name="a.ndjson")
-        assert register(transaction, "sha256:1") is LandingState.DONE
-        assert register(transaction, "sha256:2") is LandingState.PICKED_UP
+        assert intake.landing_file(transaction, digest="sha256:1", name="a.ndjson") is None
+        assert note(transaction, 500, LandingState.PICKED_UP) == LandingFileRow(state=LandingState.PICKED_UP, lines=500)
+        assert note(transaction, 400, LandingState.PICKED_UP) == LandingFileRow(state=LandingState.PICKED_UP, lines=500)
+        assert note(transaction, 700, LandingState.DONE) == LandingFileRow(state=LandingState.DONE, lines=700)
+        assert note(transaction, 700, LandingState.PICKED_UP) == LandingFileRow(state=LandingState.DONE, lines=700)
+        assert intake.landing_file(transaction, digest="sha256:2", name="a.ndjson") is None
+
+
+def test_only_open_rejected_input_of_the_named_records_is_looked_up(store: Store) -> None:
+    def rejection(recordid: str | None) -> NewRejection:
+        return NewRejection(reason_code="float", where_pointer="", received_at=AT, recordid=recordid)
+
+    with store.begin() as transaction:
+        bodies = {"A-1": b"1", "A-2": b"2", "A-3": b"3", None: b"4"}
+        numbers = intake.keep_rejected(transaction, [(rejection(one), body) for one, body in bodies.items()])
+        intake.decide_rejected(transaction, numbers[1:2], RejectedState.DISMISSED)
+        found = intake.open_rejected_of(transaction, {"A-1", "A-2", "A-9"})
+        assert [row.rejected_input_id for row in found] == numbers[:1]
+        assert intake.open_rejected_of(transaction, ()) == []
 
 
 def test_a_record_whose_body_is_gone_is_not_handed_out(store: Store) -> None:
@@ -251,4 +304,4 @@ def test_a_record_whose_body_is_gone_is_not_handed_out(store: Store) -> None:
     with store.read() as transaction:
         (row,) = records.records_for_subjects(transaction, ["INC-1"])
         with pytest.raises(IntegrityViolation):
-            records.record_body(transaction, row)
+            records.record_bodies(transaction, [row])
