@@ -29,7 +29,10 @@ from dagster_project.application.lanes import MOST_SINGLE_RUNS, work_bulk_lane
 from dagster_project.application.overview import one_candidate
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.fields import leaves
-from dagster_project.store.tables import refreshes
+from dagster_project.partitions import INCIDENTS
+from dagster_project.store.chunks import chunks
+from dagster_project.store.refreshes import mark_reported
+from dagster_project.store.tables import incidents, refreshes
 from tests.support.deployment import CODE_SERVER, DAEMON, Deployment
 
 BRIDGES: Final = 2
@@ -48,30 +51,30 @@ def _deliver(workspace: Workspace, lines: list[bytes]) -> None:
         raise RuntimeError(f"{len(report.rejected)} generated records were rejected")
 
 
-def _admit_and_refresh(workspace: Workspace, incidents: range, records: int) -> None:
+def _admit_and_refresh(workspace: Workspace, measured: range, records: int) -> None:
     started = time.perf_counter()
-    for first in range(incidents.start, incidents.stop, INCIDENTS_PER_DELIVERY):
-        numbers = range(first, min(first + INCIDENTS_PER_DELIVERY, incidents.stop))
+    for first in range(measured.start, measured.stop, INCIDENTS_PER_DELIVERY):
+        numbers = range(first, min(first + INCIDENTS_PER_DELIVERY, measured.stop))
         at = workspace.clock.now()
         _deliver(workspace, [line for number in numbers for line in records_of(number, at=at)[:records]])
-        if (first - incidents.start) % 1000 == 0:
-            _say(f"  {first} of {incidents.stop} incidents admitted, {time.perf_counter() - started:.0f} s")
-    _say(f"  first refresh of {len(incidents)} incidents")
+        if (first - measured.start) % 1000 == 0:
+            _say(f"  {first} of {measured.stop} incidents admitted, {time.perf_counter() - started:.0f} s")
+    _say(f"  first refresh of {len(measured)} incidents")
     work_bulk_lane(workspace, at_most=LONG)
 
 
-def _changes(incidents: range, round_number: int, at: datetime) -> list[bytes]:
-    return [line for number in incidents for line in changed_records(number, round_number, at=at)]
+def _changes(measured: range, round_number: int, at: datetime) -> list[bytes]:
+    return [line for number in measured for line in changed_records(number, round_number, at=at)]
 
 
-def _pure(workspace: Workspace, incidents: range, round_number: int) -> float:
-    _deliver(workspace, _changes(incidents, round_number, workspace.clock.now()))
+def _pure(workspace: Workspace, measured: range, round_number: int) -> float:
+    _deliver(workspace, _changes(measured, round_number, workspace.clock.now()))
     started = time.perf_counter()
     tally = work_bulk_lane(workspace, at_most=LONG)
     elapsed = time.perf_counter() - started
-    if tally.refreshed != len(incidents):
-        raise RuntimeError(f"{tally.refreshed} incidents were refreshed instead of {len(incidents)}")
-    return BRIDGES * len(incidents) / elapsed
+    if tally.refreshed != len(measured):
+        raise RuntimeError(f"{tally.refreshed} incidents were refreshed instead of {len(measured)}")
+    return BRIDGES * len(measured) / elapsed
 
 
 def _finished_after(workspace: Workspace, refresh_id: int) -> int:
@@ -82,22 +85,32 @@ def _finished_after(workspace: Workspace, refresh_id: int) -> int:
     return count
 
 
+def _forget_the_past(running: Deployment) -> None:
+    """Let the operators' UI know of every incident and refresh so far, as if all had been long ago."""
+    with running.workspace.store.begin() as transaction:
+        names = transaction.connection.execute(sa.select(incidents.c.incident)).scalars().all()
+        numbers = transaction.connection.execute(sa.select(refreshes.c.refresh_id)).scalars().all()
+        for chunk in chunks(numbers):
+            mark_reported(transaction, chunk, running.workspace.clock.now())
+    running.instance.add_dynamic_partitions(INCIDENTS, list(names))
+
+
 def _newest_refresh(workspace: Workspace) -> int:
     with workspace.store.read() as transaction:
         newest: int = transaction.connection.execute(sa.select(sa.func.max(refreshes.c.refresh_id))).scalar_one()
     return newest
 
 
-def _through_the_daemon(running: Deployment, incidents: range, round_number: int) -> float:
+def _through_the_daemon(running: Deployment, measured: range, round_number: int) -> float:
     """Drop changes of some incidents, and wait until the last of them is refreshed."""
     workspace, newest = running.workspace, _newest_refresh(running.workspace)
-    lines = _changes(incidents, round_number, workspace.clock.now())
+    lines = _changes(measured, round_number, workspace.clock.now())
     started = time.perf_counter()
     running.drop(f"changes-{round_number}.ndjson", b"".join(line + b"\n" for line in lines))
     running.wait_until(
-        lambda: _finished_after(workspace, newest) >= len(incidents), LONGEST_WAIT, "every incident is refreshed"
+        lambda: _finished_after(workspace, newest) >= len(measured), LONGEST_WAIT, "every incident is refreshed"
     )
-    return BRIDGES * len(incidents) / (time.perf_counter() - started)
+    return BRIDGES * len(measured) / (time.perf_counter() - started)
 
 
 def _measure(size: int, changed: int, others: int) -> dict[str, float]:
@@ -112,6 +125,7 @@ def _measure(size: int, changed: int, others: int) -> dict[str, float]:
         row = one_candidate(workspace, name_of(0), "harbourline")
         _say(f"  {len(leaves(row.content))} fields on a bridge, {row.publication_state}")
         found = {"pure pipeline": max(_pure(workspace, measured, number) for number in (1, 2))}
+        _forget_the_past(running)
         _say("  pure pipeline measured; starting code server and daemon")
         for program in (CODE_SERVER, DAEMON):
             running.start(program)
