@@ -14,6 +14,7 @@ from dagster_project.clock import parse_instant
 from dagster_project.integrity.digests import digest_of, opaque_code
 from dagster_project.packaging.fields import Input, ReadValue
 from dagster_project.packaging.profile import Action, Profile, Rule, profile_document, rule_digest, winning_rules
+from dagster_project.packaging.review_inputs import NO_REVIEW, ReviewInputs
 from dagster_project.packaging.snapshot import RejectedInput, Snapshot, snapshot_digest
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
@@ -50,6 +51,7 @@ class ProfileTables:
             region: bucket for bucket, entry in profile.region_buckets.items() for region in entry.regions
         }
         self.digest = digest_of(self.document)
+        self.slots_by_rule = {rule.id: rule.slot or "other" for rule in profile.rules}
         self.rendered = frozenset(name for name, rule in self.rules.items() if rule.action is Action.RENDER)
         self.withheld_by_type = _withheld_by_type(self.rules)
         self.withheld_by_slot = {slot: _withheld(self.rules, slot) for slot in profile.slots}
@@ -229,7 +231,7 @@ class SnapshotIndex:
 
 @dataclass(frozen=True)
 class RenderingContext:
-    """What one rendering reads: pinned records, profile, bridge and the evaluation instant, all inputs."""
+    """What one rendering reads: pinned records, profile, bridge, evaluation instant and decisions, all inputs."""
 
     snapshot: Snapshot
     tables: ProfileTables
@@ -237,6 +239,7 @@ class RenderingContext:
     evaluation_instant: datetime
     code_key: bytes
     shared: SnapshotIndex | None = None
+    review: ReviewInputs = NO_REVIEW
 
     @property
     def profile(self) -> Profile:

@@ -140,6 +140,7 @@ def _exchanged_input(renderings: "_Counterfactuals", new: Mapping[str, Any], poi
         ("snapshot", renderings.only_snapshot),
         ("policy_change", renderings.only_profile),
         ("clock", renderings.only_instant),
+        ("review_decision", renderings.only_review),
     )
     alone = (name for name, made in exchanged if not _differs(made(), new, pointer))
     moved = (name for name, made in exchanged if _differs(made(), renderings.nothing_changed(), pointer))
@@ -152,6 +153,8 @@ def _joint_cause(context: RenderingContext, predecessor: Predecessor, pointer: s
         return "policy_change"
     if predecessor.context.evaluation_instant != context.evaluation_instant:
         return "clock"
+    if predecessor.context.review != context.review:
+        return "review_decision"
     raise IntegrityViolation(
         "change_without_cause",
         what="a field changed although none of the inputs of rendering did",
@@ -181,6 +184,10 @@ class _Counterfactuals:
     def _same_profile(self) -> bool:
         return self._context.tables.digest == self._before.tables.digest
 
+    @cached_property
+    def _same_review(self) -> bool:
+        return self._context.review == self._before.review
+
     def _leaves(self, name: str, **exchanged: object) -> Mapping[str, Any]:
         if name not in self._made:
             variant = replace(self._before, **exchanged)  # type: ignore[arg-type] # names are this class's own
@@ -197,7 +204,7 @@ class _Counterfactuals:
         """Render new sources under the old profile at the old instant; where those make no difference, nothing."""
         if self._context.snapshot == self._before.snapshot and self._context.bridge == self._before.bridge:
             return self.nothing_changed()
-        if self._same_profile and self._same_moment:
+        if self._same_profile and self._same_moment and self._same_review:
             return self._new
         return self._leaves(
             "snapshot", snapshot=self._context.snapshot, shared=self._context.index, bridge=self._context.bridge
@@ -212,6 +219,12 @@ class _Counterfactuals:
     def only_instant(self) -> Mapping[str, Any]:
         """Render old sources under the old profile at the new instant."""
         return self._leaves("instant", evaluation_instant=self._context.evaluation_instant)
+
+    def only_review(self) -> Mapping[str, Any]:
+        """Render old sources with the new decisions; the same decisions need no rendering."""
+        if self._same_review:
+            return self.nothing_changed()
+        return self._leaves("review", review=self._context.review)
 
 
 def _source_cause(pointer: str, rendering: Rendering, predecessor: Predecessor) -> str:

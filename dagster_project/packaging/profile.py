@@ -14,6 +14,7 @@ import msgspec
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.digests import digest_of
 from dagster_project.integrity.documents import document_of
+from dagster_project.packaging.review_policy import ReviewPolicy
 
 
 class Action(StrEnum):
@@ -103,6 +104,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[Rule, ...]
     templates: dict[str, Template]
     lexicons: Lexicons
+    review_policy: ReviewPolicy
 
 
 def read_profile(document: object, *, where: str) -> Profile:

@@ -12,6 +12,7 @@ import msgspec
 
 from dagster_project.packaging import vocabulary
 from dagster_project.packaging.profile import Action, Profile, winning_rules
+from dagster_project.packaging.review_policy import policy_faults
 from dagster_project.packaging.transformations import PARAMETER_TYPES, TABLE_PARAMETER_TYPES
 from dagster_project.sources.source_fields import all_source_fields
 
@@ -111,7 +112,12 @@ def _templates(profile: Profile) -> Iterator[Finding]:
                 yield Finding(level=ERROR, code="parameter_not_in_text", where=f"{name}/{parameter}")
 
 
-JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _templates)
+def _review_policy(profile: Profile) -> Iterator[Finding]:
+    for code, where in policy_faults(profile.review_policy, frozenset(vocabulary.REVIEW_ROLES)):
+        yield Finding(level=ERROR, code=code, where=where)
+
+
+JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _templates, _review_policy)
 
 
 def validate_profile(profile: Profile) -> tuple[Finding, ...]:

@@ -21,12 +21,13 @@ from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS
 from dagster_project.packaging.fields import Draft, Field, leaves, pointer_tokens
 from dagster_project.packaging.lineage import Lineage, LineageGroup, fields_from
 from dagster_project.packaging.rendering import Rendering, reapply, render
+from dagster_project.packaging.review_inputs import KEPT_FROM_VERSION
 from dagster_project.packaging.validity import valid_until
 from dagster_project.packaging.vocabulary import STANDARD_STATE_FLOORS, is_better
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
 from dagster_project.sources.record import RecordReference
 
-INPUTLESS: Final = ("profile_constant", "content_schema")
+INPUTLESS: Final = ("profile_constant", "content_schema", KEPT_FROM_VERSION)
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, order=True):

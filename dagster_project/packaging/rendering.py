@@ -20,6 +20,8 @@ from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS, slot_
 from dagster_project.packaging.drafting.workarounds import statement_drafts, workaround_drafts
 from dagster_project.packaging.fields import Absence, Draft, Field, assemble
 from dagster_project.packaging.holds import settle
+from dagster_project.packaging.review_inputs import KEPT_FROM_VERSION, NO_REVIEW
+from dagster_project.packaging.reviewed_fields import reviewed_field, reviewed_fields
 from dagster_project.sources.record import Classification, Record
 
 CONTENT_SCHEMA: Final = "channelsafe-package/1"
@@ -58,9 +60,12 @@ class Rendering:
 
 def render(context: RenderingContext) -> Rendering:
     """Render one bridge's candidate content."""
-    fields = tuple(one for one in _fields(context) if not any(drop(context, one) for drop in DROP_GUARDS))
+    permitted = (one for one in _fields(context) if not any(drop(context, one) for drop in DROP_GUARDS))
+    slots = context.tables.slots_by_rule
+    fields = tuple(reviewed_fields(context.review, permitted, slots) if context.review is not NO_REVIEW else permitted)
     absences = find_absences(context, fields)
-    every = (*fields, *slot_fields_of_package(context, fields, absences))
+    shown = (reviewed_field(context.review, one, slots) for one in slot_fields_of_package(context, fields, absences))
+    every = (*fields, *shown)
     by_pointer = {one.pointer: one for one in every}
     ordered = tuple(by_pointer[pointer] for pointer in sorted(by_pointer))
     feeding = _feeding(context, ordered)
@@ -124,7 +129,7 @@ def _feeding(context: RenderingContext, fields: tuple[Field, ...]) -> tuple[Reco
     references = {
         one.reference
         for field in fields
-        if field.hold is None
+        if field.hold is None and field.draft.transformation != KEPT_FROM_VERSION
         for one in field.draft.inputs
         if one.relation == "DIRECT" and resolved[one].label is customer
     }
@@ -138,7 +143,9 @@ def reapply(context: RenderingContext, draft: Draft, fields: tuple[Field, ...], 
     """
     if draft.transformation == "content_schema":
         return CONTENT_SCHEMA
+    if draft.transformation == KEPT_FROM_VERSION:
+        return context.review.kept_by_pointer[draft.pointer].value
     if draft.transformation in SLOT_TRANSFORMATIONS:
         held = [one for one in fields if one.hold is not None and one.draft.transformation not in SLOT_TRANSFORMATIONS]
         return slot_value(context, draft, held, absences)
-    return settle(context, draft).value
+    return reviewed_field(context.review, settle(context, draft), context.tables.slots_by_rule).value

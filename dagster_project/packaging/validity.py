@@ -35,19 +35,22 @@ def _rights(candidate: "Candidate") -> Iterator[datetime]:
 def _ages(candidate: "Candidate") -> Iterator[datetime]:
     context = candidate.context
     final = candidate.content.get("document_status") == "final"
+    review = context.review
+    # The same record may feed a field that a person saw to be still so, and one that nobody looked at.
     feeding = {
-        one.reference
+        (one.reference, group.draft.pointer in review.reaffirmed)
         for group in candidate.lineage.groups
         if group.hold is None
         for one in group.draft.inputs
         if one.relation == "DIRECT"
     }
     records, freshness = context.records, context.profile.freshness_minutes
-    for reference in feeding:
+    for reference, reaffirmed in feeding:
         record = records[reference]
         minutes = freshness.get(record.type)
         if minutes is not None and not final:
-            yield record.recordedtime + timedelta(minutes=minutes)
+            seen = review.reaffirmed_at if reaffirmed else None
+            yield max(record.recordedtime, seen or record.recordedtime) + timedelta(minutes=minutes)
         expires = clearance_expires(context, record) if record.type in _RESTRICTED_TYPES else None
         if expires is not None:
             yield expires

@@ -36,7 +36,7 @@ from tests.support.histories import (
 SOURCE = Path(dagster_project.__file__).parent
 # What may be constructed only by the guards of one registry, in which module that registry is, and who else may.
 CONSTRUCTED: dict[str, tuple[str, tuple[Any, ...], frozenset[str]]] = {
-    "Hold": ("packaging/holds.py", holds.HOLD_GUARDS, frozenset()),
+    "Hold": ("packaging/holds.py", (*holds.HOLD_GUARDS, *holds.REVIEW_GUARDS), frozenset()),
     "Absence": ("packaging/absences.py", absences.ABSENCE_GUARDS, frozenset()),
     "Reason": ("packaging/release_rules.py", release_rules.RELEASE_RULES, frozenset({"_judge", "_apply"})),
     "Finding": ("packaging/profile_validation.py", profile_validation.JUDGES, frozenset()),
