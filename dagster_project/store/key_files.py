@@ -7,6 +7,8 @@ outside the data folder (`CHANNELSAFE_KEYS`), so that a copy of the data is no c
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +26,19 @@ def load_keys(folder: Path) -> KeyRing:
     Raises:
         Unavailable: no key file, not readable, not a key file, or its mode is not 0600.
     """
-    path = folder / KEY_FILE_NAME
+    advice = (
+        "Set CHANNELSAFE_KEYS to the folder that holds it, or run `channelsafe keys create`. "
+        "Data written under other keys cannot be read with new ones."
+    )
+    return parse_keys(read_secret(folder / KEY_FILE_NAME, what_to_do=advice))
+
+
+def read_secret(path: Path, *, what_to_do: str) -> bytes:
+    """Read a file that only its owner may read.
+
+    Raises:
+        Unavailable: it is not readable (`what_to_do` says what then), or its mode is not 0600.
+    """
     try:
         with path.open("rb") as file:
             # Judged on the open file: the path could name another one a moment later.
@@ -35,8 +49,7 @@ def load_keys(folder: Path) -> KeyRing:
             "keys_missing",
             what=f"the key file cannot be read ({type(error).__name__})",
             path=path,
-            what_to_do="Set CHANNELSAFE_KEYS to the folder that holds it, or run `channelsafe keys create`. "
-            "Data written under other keys cannot be read with new ones.",
+            what_to_do=what_to_do,
         ) from error
     if mode != _FILE_MODE:
         raise _refused(
@@ -45,7 +58,7 @@ def load_keys(folder: Path) -> KeyRing:
             path=path,
             what_to_do=f"Run `chmod 600 {path}`.",
         )
-    return parse_keys(content)
+    return content
 
 
 def create_keys(folder: Path) -> KeyRing:
@@ -60,14 +73,46 @@ def create_keys(folder: Path) -> KeyRing:
         opaque_codes=secrets.token_bytes(KEY_LENGTH),
     )
     path = folder / KEY_FILE_NAME
-    try:
+    with _speaking(path):
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        folder.chmod(_FOLDER_MODE)
         _write_new(path, format_keys(keys))
+    return keys
+
+
+def write_new_secret(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read, durably; its folder is made (0700) where there is none.
+
+    Raises:
+        Unavailable: the file exists already and is kept as it is, or the folder cannot be written.
+    """
+    with _speaking(path):
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        _write_new(path, content)
+
+
+def replace_secret(path: Path, content: bytes) -> None:
+    """Write such a file in place of the one that is there; a crash leaves the old one or the new one.
+
+    Raises:
+        Unavailable: the folder cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with _speaking(path):
+        _write_new(fresh, content)
+        fresh.replace(path)
+
+
+@contextmanager
+def _speaking(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileExistsError as error:
         raise _refused(
             "keys_exist",
             what="there is a key file already, and it is never replaced",
             path=path,
-            what_to_do="Use it, or name another folder by CHANNELSAFE_KEYS.",
+            what_to_do="Use it, or name another place: CHANNELSAFE_KEYS names the folder of a deployment's keys.",
         ) from error
     except OSError as error:
         raise _refused(
@@ -76,12 +121,9 @@ def create_keys(folder: Path) -> KeyRing:
             path=path,
             what_to_do="Check the folder and who may write to it.",
         ) from error
-    return keys
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    path.parent.chmod(_FOLDER_MODE)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(file.fileno(), _FILE_MODE)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from dagster_project.store.tables import metadata
+from dagster_project.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():
