@@ -220,11 +220,11 @@ def _check_keys(trust: Trust) -> None:
     for keyid, public in listed:
         if keyid != keyid_of(bytes.fromhex(public)):
             _refuse("trust_key_id_differs", "a key is listed under an id that is not its digest")
-        if _is_weak(bytes.fromhex(public)):
+        if is_weak(bytes.fromhex(public)):
             _refuse("trust_key_weak", "a key is one for which anybody could sign")
 
 
-def _is_weak(public: bytes) -> bool:
+def is_weak(public: bytes) -> bool:
     """Tell whether a public key is a point of small order, or written in a second way (RFC 8032, 5.1.3)."""
     height = int.from_bytes(public, "little") & (2**255 - 1)
     return height >= _FIELD or height in _WEAK_HEIGHTS
