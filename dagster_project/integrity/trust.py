@@ -235,5 +235,5 @@ def _refuse(code: str, what: str) -> NoReturn:
         code,
         what=what,
         where="a trust document",
-        what_to_do="Nothing was changed. Correct it and have it signed again; `channelsafe trust show` says what holds.",
+        what_to_do="Nothing changed. Correct it and have it signed again; see what holds with `channelsafe trust show`.",
     )

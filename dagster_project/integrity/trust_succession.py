@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-from dagster_project.errors import IntegrityViolation, UnsafeOrRejected
+from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.canonical import NotCanonical, canonical_bytes, parse_strict
 from dagster_project.integrity.signatures import (
     Envelope,
@@ -17,7 +17,6 @@ from dagster_project.integrity.signatures import (
     add_signatures,
     envelope_bytes,
     read_envelope,
-    sign_envelope,
 )
 from dagster_project.integrity.trust import (
     PUBLIC_TRUST_TYPE,
@@ -42,19 +41,17 @@ class SignedTrust:
 
 
 def sign_trust(trust: Trust, keys: Sequence[SigningKey]) -> SignedTrust:
-    """Return both envelopes of a trust version, signed by `keys`, at least one.
-
-    Raises:
-        IntegrityViolation: there is no key.
-    """
-    return SignedTrust(
-        read_envelope(sign_envelope(trust_bytes(trust), keys, payload_type=TRUST_TYPE)),
-        read_envelope(sign_envelope(public_trust_bytes(trust), keys, payload_type=PUBLIC_TRUST_TYPE)),
+    """Return both envelopes of a trust version, signed by `keys`; without any, a draft that nobody signed yet."""
+    unsigned = SignedTrust(
+        Envelope(TRUST_TYPE, trust_bytes(trust), {}), Envelope(PUBLIC_TRUST_TYPE, public_trust_bytes(trust), {})
     )
+    return sign_also(unsigned, keys)
 
 
 def sign_also(signed: SignedTrust, keys: Sequence[SigningKey]) -> SignedTrust:
     """Return both envelopes with further signatures."""
+    if not keys:
+        return signed
     return SignedTrust(
         read_envelope(add_signatures(signed.internal, keys)), read_envelope(add_signatures(signed.public, keys))
     )
@@ -98,11 +95,12 @@ def read_successor(old: Trust | None, new: SignedTrust) -> Trust:
 
 def missing_signers(old: Trust | None, new: Trust, signed: SignedTrust) -> int:
     """Return how many more custodians must sign at least: of the old version, of the new, on either envelope."""
-    return max(
+    missing = (
         judge.threshold - len(people_who_signed(envelope, judge) & judge.custodians)
         for judge in (new, old or new)
         for envelope in (signed.internal, signed.public)
     )
+    return max(0, *missing)
 
 
 def _check_continuity(old: Trust, new: Trust) -> None:
@@ -121,37 +119,44 @@ def _check_continuity(old: Trust, new: Trust) -> None:
 
 
 def write_draft(signed: SignedTrust) -> bytes:
-    """Return the file that is passed from custodian to custodian."""
+    """Return the file that is passed from custodian to custodian: the document as it reads, and who signed so far."""
     return canonical_bytes(
         {
             "format": _DRAFT_FORMAT,
-            "internal": envelope_document(signed.internal),
-            "public": envelope_document(signed.public),
+            "trust": parse_strict(signed.internal.payload),
+            "signatures": {
+                name: {keyid: signature.hex() for keyid, signature in envelope.signatures.items()}
+                for name, envelope in (("internal", signed.internal), ("public", signed.public))
+            },
         }
     )
 
 
 def read_draft(content: bytes) -> SignedTrust:
-    """Read such a file.
+    """Read such a file. What outsiders would get is made of the document again.
 
     Raises:
-        UnsafeOrRejected: it is none.
+        UnsafeOrRejected: it is none, or its document is no trust.
     """
-    signed = _parse_draft(content)
-    if signed is None:
+    draft = _parse_draft(content)
+    if draft is None:
         _refuse("trust_draft_unreadable", "this is not a draft of a trust version")
-    return signed
+    internal = Envelope(TRUST_TYPE, draft["payload"], draft["internal"])
+    return SignedTrust(internal, Envelope(PUBLIC_TRUST_TYPE, public_trust_bytes(read_trust(internal)), draft["public"]))
 
 
-def _parse_draft(content: bytes) -> SignedTrust | None:
+def _parse_draft(content: bytes) -> dict[str, Any] | None:
     try:
         document = parse_strict(content)
         if document["format"] != _DRAFT_FORMAT:
             return None
-        internal, public = (read_envelope(canonical_bytes(document[name])) for name in ("internal", "public"))
-    except (NotCanonical, IntegrityViolation, LookupError, TypeError):
+        signatures = {
+            name: {keyid: bytes.fromhex(signature) for keyid, signature in document["signatures"][name].items()}
+            for name in ("internal", "public")
+        }
+        return {"payload": canonical_bytes(document["trust"]), **signatures}
+    except (NotCanonical, AttributeError, LookupError, TypeError, ValueError):
         return None
-    return SignedTrust(internal, public)
 
 
 def public_chain_bytes(envelopes: Sequence[Envelope]) -> bytes:
