@@ -92,14 +92,15 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True)
 class FolderPlan:
-    """The paths that an index demands of its folder; what is in none of the sets must not lie there.
+    """The paths that an index demands of its folder; what is in neither must not lie there.
 
-    `required` must be there. `unfinished` tells that a release, a pull or a restoration is under way: the payload of
-    pulled versions, tombstones of versions that are not pulled, and files of the next version and the next index.
+    `required` must be there. `unfinished` tells what is under way where a path is there, by a code: payload of pulled
+    versions (``pull_not_finished``), tombstones of versions that are not pulled (``restoration_not_finished``), files
+    of the next version and the next index (``release_not_finished``).
     """
 
     required: frozenset[str]
-    unfinished: frozenset[str]
+    unfinished: Mapping[str, str]
 
 
 def version_folder(version: int) -> str:
@@ -217,15 +218,17 @@ def folder_plan(index: Index) -> FolderPlan:
     """Return the paths that an index demands of the folder that it stands for."""
     required = {NEWEST_INDEX, *(index_path(number) for number in range(1, index.index_version + 1))}
     new = len(index.versions) + 1
-    unfinished = {index_path(index.index_version + 1), statement_path(new), *payload_paths(new)}
+    following = (index_path(index.index_version + 1), statement_path(new), *payload_paths(new))
+    unfinished = dict.fromkeys(following, "release_not_finished")
     for version, one in index.versions.items():
         required.add(statement_path(version))
-        wanted, unwanted = payload_paths(version), (tombstone_path(version),)
         if one.state in PULLED:
-            wanted, unwanted = unwanted, wanted
-        required.update(wanted)
-        unfinished.update(unwanted)
-    return FolderPlan(required=frozenset(required), unfinished=frozenset(unfinished))
+            required.add(tombstone_path(version))
+            unfinished.update(dict.fromkeys(payload_paths(version), "pull_not_finished"))
+        else:
+            required.update(payload_paths(version))
+            unfinished[tombstone_path(version)] = "restoration_not_finished"
+    return FolderPlan(required=frozenset(required), unfinished=unfinished)
 
 
 def _release_predicate(release: ReleaseStatement) -> dict[str, Any]:
