@@ -14,7 +14,7 @@ from dagster_project.connections.published_folder import PublishedFolder, read_p
 from dagster_project.connections.trusted_state_file import read_if_there, replace_trusted_state
 from dagster_project.errors import Unavailable, UnsafeOrRejected
 from dagster_project.integrity.public_trust import PublicTrust, PublicTrustChain, follow_public_trust
-from dagster_project.integrity.publication import PULLED, Index
+from dagster_project.integrity.publication import NEWEST_INDEX, PULLED, Index
 from dagster_project.integrity.published_package import PublishedPackage, Unfinished, read_published_package
 from dagster_project.integrity.trusted_state import (
     check_package_kept,
@@ -106,18 +106,18 @@ def _judge(published: PublishedFolder, chain: PublicTrustChain, known: bytes | N
 def _check_timely(trust: PublicTrust, package: PublishedPackage, at: datetime) -> None:
     """Refuse what was signed but is not to be used: last, because whatever is not as signed weighs more."""
     if trust.expires <= at:
-        raise _expired("public_trust_expired", "the public trust", trust.expires)
+        raise _expired("public_trust_expired", "the public trust file", trust.expires)
     if package.index.expires <= at:
-        raise _expired("index_expired", "the index", package.index.expires)
+        raise _expired("index_expired", NEWEST_INDEX, package.index.expires)
     if package.unfinished:
         raise _not_finished(package.index, package.unfinished[0])
 
 
-def _expired(code: str, what: str, when: datetime) -> UnsafeOrRejected:
+def _expired(code: str, where: str, when: datetime) -> UnsafeOrRejected:
     return UnsafeOrRejected(
         code,
-        what=f"{what} expired at {format_instant(when)}: what follows it may be kept from you",
-        where=what,
+        what=f"this expired at {format_instant(when)}: what follows it may be kept from you",
+        where=where,
         what_to_do="Rely on nothing in the folder. Get it again, newer; ask the publisher if there is nothing newer.",
     )
 

@@ -9,6 +9,7 @@ from dagster_project.application.checks import CheckedCandidate
 from dagster_project.application.explain import ExplainedInput, Explanation
 from dagster_project.application.overview import CandidateOverview, IncidentOverview, OpenItem, Reason
 from dagster_project.application.refresh import RefreshReport
+from dagster_project.application.verify_published import VerifiedPackage
 from dagster_project.cli.output import short
 
 
@@ -108,3 +109,22 @@ def _input_text(one: ExplainedInput) -> str:
     value = f" = {one.value!r}" if one.shown else " (value kept inside)"
     where = f"{one.recordid} v{one.recordversion} of {one.source}"
     return f"{where}, {one.source_field}{value}  {one.relation}/{one.subtype}, recorded {short(one.recorded_at)}"
+
+
+def verified_lines(verified: VerifiedPackage) -> Iterator[str]:
+    """Yield what an outsider learns of a published package that was verified."""
+    if verified.demo:
+        yield "DEMO: the keys are those of a demonstration, and nothing in it is real"
+    yield (
+        f"{verified.package_id}: verified {counted(verified.files, 'file')} of {counted(verified.versions, 'version')} "
+        f"({verified.pulled} pulled), index {verified.index_version} good until {short(verified.index_expires)}, "
+        f"trust {verified.trust_version} of deployment {verified.deployment}"
+    )
+    if verified.current is None:
+        yield "no version is current: use none of them"
+    else:
+        age = "its data is PAST THAT" if verified.is_stale else "good until then"
+        yield f"current is version {verified.current}, stale after {short(verified.stale_after)}: {age}"
+    if not verified.seen_before:
+        yield "seen for the first time: there was nothing older to compare it with"
+    yield f"what was seen is kept in {verified.state_file}"

@@ -1,4 +1,7 @@
-"""`channelsafe show|history|explain|verify|status`: questions that change nothing."""
+"""`channelsafe show|history|explain|verify|status`: questions that change nothing.
+
+Only `verify FOLDER` keeps something: what its caller saw, in a file of the caller's.
+"""
 
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from dagster_project.application.overview import (
     open_items_now,
 )
 from dagster_project.application.verify import verify as verify_store
+from dagster_project.application.verify_published import STATE_FOLDER, verify_published
 from dagster_project.application.workspace import open_workspace
 from dagster_project.cli.output import json_option, print_json, short
 from dagster_project.cli.printing import (
@@ -25,7 +29,9 @@ from dagster_project.cli.printing import (
     incident_lines,
     open_item_line,
     reason_text,
+    verified_lines,
 )
+from dagster_project.clock import SystemClock, parse_instant
 from dagster_project.settings import Settings
 
 _VIEWS = {"html": "package.html", "markdown": "package.md", "text": "package.txt"}
@@ -119,10 +125,46 @@ def explain(
 
 
 @click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--trust", type=click.Path(path_type=Path), default=None, help="The public trust file that you were given."
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=None,
+    help=f"What you saw of FOLDER before; default {STATE_FOLDER}/<name>.trusted.json where you are.",
+)
+@click.option("--at", default=None, help="The instant for what expires in FOLDER (RFC 3339); default now.")
 @json_option
 @click.pass_obj
-def verify(settings: Settings, *, as_json: bool) -> int:
-    """Read every stored byte back and make every candidate again from its pins. Exit code 4 on any difference."""
+def verify(
+    settings: Settings, folder: Path | None, trust: Path | None, state: Path | None, at: str | None, *, as_json: bool
+) -> int:
+    """Read every stored byte back and make every candidate again from its pins.
+
+    With FOLDER and --trust: verify a published package that you were given, on any machine, against public trust and
+    against what you saw of it before; nothing else is read.
+
+    Exit code 4 on any difference; for FOLDER 1 if it is expired or its publisher had not finished.
+    """
+    if folder is None:
+        if (trust, state, at) != (None, None, None):
+            raise click.UsageError("--trust, --state and --at are for a FOLDER", click.get_current_context())
+        return _verify_store(settings, as_json=as_json)
+    if trust is None:
+        raise click.UsageError("FOLDER needs --trust: whose keys count?", click.get_current_context())
+    instant = parse_instant(at) if at is not None else SystemClock().now()
+    verified = verify_published(folder, trust_file=trust, state_file=state, at=instant)
+    if as_json:
+        print_json(verified)
+        return 0
+    for line in verified_lines(verified):
+        click.echo(line)
+    return 0
+
+
+def _verify_store(settings: Settings, *, as_json: bool) -> int:
     report = verify_store(open_workspace(settings), progress=lambda _name: None)
     if as_json:
         print_json(report)

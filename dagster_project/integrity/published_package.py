@@ -7,7 +7,7 @@ seen before (`trusted_state`), the present instant, and reading files.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, Literal, NoReturn, TypeVar
 
 from dagster_project.clock import format_instant
 from dagster_project.errors import IntegrityViolation
@@ -96,7 +96,7 @@ def read_published_package(name: str, files: Mapping[str, bytes], chain: PublicT
     )
 
 
-def withheld_slots(content: Mapping[str, Any]) -> dict[str, str]:
+def withheld_slots(content: Mapping[str, Any]) -> dict[str, Literal["yes", "no"]]:
     """Return ``yes`` or ``no`` for every slot of package content: whether it stands for something not shown."""
     held = content["held"]
     return {name: "yes" if slot["slot_state"] in _WITHHOLDING else "no" for name, slot in held.items()}
