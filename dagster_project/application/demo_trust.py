@@ -39,7 +39,7 @@ def make_demo_trust(
         Unavailable: the key files cannot be written.
     """
     keys = {person: new_signing_key() for person in people}
-    services = add_service_keys(workspace.settings.keys, SERVICES)
+    services = {service: new_signing_key() for service in SERVICES}
     trust = Trust(
         deployment=secrets.token_hex(16),
         demo=demo,
@@ -57,5 +57,6 @@ def make_demo_trust(
         services={service: {key.keyid: key.public.hex()} for service, key in services.items()},
     )
     with workspace.store.begin() as transaction:
+        add_service_keys(workspace.settings.keys, services)
         adopt(workspace, transaction, sign_trust(trust, list(keys.values())), None)
     return keys

@@ -5,6 +5,7 @@ one strictly, and which people signed something. How one version follows another
 follow the public documents is `public_trust`.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Final, NoReturn
 
@@ -27,10 +28,10 @@ SERVICES: Final = ("release", "index", "audit")
 LEAST_THRESHOLD: Final = 2
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-PersonId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
 PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Counted = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAFE_INTEGER)]
 
+_PERSON_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FIELD: Final = 2**255 - 19
 _ORDER_EIGHT: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
 # The heights of the eight points whose signatures anybody can make (RFC 8032, small order).
@@ -75,7 +76,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: _Counted
     expires: Instant
     threshold: _Counted
-    people: dict[PersonId, Person]
+    people: dict[str, Person]
     services: dict[str, dict[str, PublicKey]]
 
     @property
@@ -197,6 +198,8 @@ def check_trust(trust: Trust) -> None:
     Raises:
         UnsafeOrRejected: as `read_trust` says.
     """
+    if not all(_PERSON_ID.fullmatch(name) for name in trust.people):
+        _refuse("trust_person_id", "a person id is not of 1 to 64 lower-case letters, digits, dots, dashes, underlines")
     for person in trust.people.values():
         if not set(person.roles) <= set(REVIEW_ROLES):
             _refuse("trust_unknown_role", "a person has a role that is not known here")
@@ -235,5 +238,5 @@ def _refuse(code: str, what: str) -> NoReturn:
         code,
         what=what,
         where="a trust document",
-        what_to_do="Nothing changed. Correct it and have it signed again; see what holds with `channelsafe trust show`.",
+        what_to_do="Nothing was changed. Correct it and have it signed again; `channelsafe trust show` prints it.",
     )

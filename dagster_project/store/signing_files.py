@@ -51,21 +51,19 @@ def load_service_keys(folder: Path) -> dict[str, tuple[SigningKey, ...]]:
     return found
 
 
-def add_service_keys(folder: Path, services: Sequence[str]) -> dict[str, SigningKey]:
-    """Make a further private key for each of the services and keep it in the file; return the new ones.
+def add_service_keys(folder: Path, fresh: Mapping[str, SigningKey]) -> None:
+    """Keep a further private key for each of the services named.
 
     Raises:
         Unavailable: the file that is there cannot be read, or the folder cannot be written.
     """
     path = folder / SIGNING_FILE_NAME
-    fresh = {service: new_signing_key() for service in services}
     if not path.exists():
         write_new_secret(path, _format_services({service: (key,) for service, key in fresh.items()}))
-        return fresh
+        return
     kept = load_service_keys(folder)
     added = {service: (*kept.get(service, ()), key) for service, key in fresh.items()}
     replace_secret(path, _format_services({**kept, **added}))
-    return fresh
 
 
 def create_person_key(path: Path, person: str) -> SigningKey:
