@@ -43,6 +43,11 @@ class Settings:
         return self.home / "analytics"
 
     @property
+    def published(self) -> Path:
+        """The published folder: released packages, a folder for each, public bytes alone."""
+        return self.home / "published"
+
+    @property
     def views(self) -> Path:
         """The folder in which package views of candidates are laid out for people inside."""
         return self.home / "candidate_views"

@@ -103,8 +103,13 @@ def _maps(profile: Profile) -> Iterator[Finding]:
 
 def _templates(profile: Profile) -> Iterator[Finding]:
     for name, template in profile.templates.items():
-        if len(template.parameters) != 1:
-            yield Finding(level=ERROR, code="template_needs_one_parameter", where=name)
+        wanted = int(name != profile.review_policy.fast_acknowledgement)
+        if len(template.parameters) != wanted:
+            yield Finding(
+                level=ERROR,
+                code="template_needs_one_parameter" if wanted else "acknowledgement_with_parameter",
+                where=name,
+            )
         for parameter, kind in template.parameters.items():
             if kind not in PARAMETER_TYPES and kind not in TABLE_PARAMETER_TYPES:
                 yield Finding(level=ERROR, code="no_such_parameter_type", where=f"{name}/{parameter}")
@@ -115,6 +120,8 @@ def _templates(profile: Profile) -> Iterator[Finding]:
 def _review_policy(profile: Profile) -> Iterator[Finding]:
     for code, where in policy_faults(profile.review_policy, frozenset(vocabulary.REVIEW_ROLES)):
         yield Finding(level=ERROR, code=code, where=where)
+    if profile.review_policy.fast_acknowledgement not in profile.templates:
+        yield Finding(level=ERROR, code="no_such_template", where="review_policy/fast_acknowledgement")
 
 
 JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _templates, _review_policy)

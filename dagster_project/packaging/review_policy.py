@@ -61,7 +61,8 @@ class ReviewPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Who must approve what (rule R3), as data of the profile.
 
     `orders` are chains from better to worse by field class: values that share no chain cannot be compared.
-    `listed_worsenings` are pairs (old, new) by field class; `reaffirmations` is how many may follow one another
+    `listed_worsenings` are pairs (old, new) by field class; `fast_acknowledgement` names the template of the constant
+    first text (R7); `reaffirmations` is how many may follow one another
     without a new record (R6), and `reaffirm_before_minutes` how long before `stale_after` the reminder comes.
     """
 
@@ -101,8 +102,6 @@ def policy_faults(policy: ReviewPolicy, roles: frozenset[str]) -> Iterator[tuple
     for field_class, pairs in policy.listed_worsenings.items():
         if any(not policy.is_better(field_class, old, new) for old, new in pairs):
             yield "listed_change_is_no_worsening", f"review_policy/listed_worsenings/{field_class}"
-    if not policy.fast_acknowledgement.strip():
-        yield "fast_acknowledgement_missing", "review_policy/fast_acknowledgement"
     if policy.reaffirmations < 0 or policy.reaffirm_before_minutes < 0:
         yield "negative_number", "review_policy/reaffirmations"
 

@@ -111,6 +111,8 @@ class Page(msgspec.Struct, frozen=True):
     sharing_label: str
     sharing: str
     partly_held: frozenset[str]
+    # What a released page says of its own version; a candidate has none.
+    version_lines: tuple[str, ...] = ()
 
 
 def clean(text: str) -> str:

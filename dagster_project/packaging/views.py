@@ -12,8 +12,10 @@ from functools import cache
 from typing import Any, Final
 
 import jinja2
+import msgspec
 
 from dagster_project.packaging import view_wording as words
+from dagster_project.packaging.header import Header, header_lines
 from dagster_project.packaging.view_page import Page, Phrase, State, listed, page_of
 
 _TITLE: Final = "Service state"
@@ -60,7 +62,19 @@ def views_of(content: dict[str, Any]) -> dict[str, bytes]:
     Raises:
         UnsafeOrRejected, UsageError: as `html_view`.
     """
-    page = page_of(content)
+    return _written(page_of(content))
+
+
+def released_views_of(content: dict[str, Any], header: Header) -> dict[str, bytes]:
+    """Return every view of a released package by file name: what `views_of` shows, and which version it is.
+
+    Raises:
+        UnsafeOrRejected, UsageError: as `html_view`.
+    """
+    return _written(msgspec.structs.replace(page_of(content), version_lines=header_lines(header)))
+
+
+def _written(page: Page) -> dict[str, bytes]:
     return {
         "package.html": _html(page).encode(),
         "package.md": _markdown(page).encode(),
@@ -168,7 +182,8 @@ def _sections(page: Page, escape: Escape) -> Iterator[tuple[str, list[str]]]:
     yield "On hold", list(_hold_lines(page, escape))
     steps = [f"{moment.text[0].upper()}{moment.text[1:]}: {step.label}" for step, moment in page.timeline]
     yield "Timeline", [*(steps or [words.NO_STEPS]), *_more(page, "timeline")]
-    yield "About this page", [f"{page.sharing_label}. {page.sharing}", words.ABOUT]
+    about = (words.ABOUT, *map(escape, page.version_lines))
+    yield "About this page", [f"{page.sharing_label}. {page.sharing}", *about]
 
 
 def _more(page: Page, part: str) -> list[str]:

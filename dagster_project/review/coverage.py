@@ -61,13 +61,13 @@ def missing_roles(change: Change, approvals: Sequence[Approval]) -> tuple[str, .
     for one in approvals:
         if change.digest in one.changes and may_approve(change, one.person):
             people[one.person] = people.get(one.person, frozenset()) | one.roles
-    filled = _fill(change.roles, people)
+    filled = filled_roles(change.roles, people)
     missing = tuple(role for role in change.roles if role not in filled)
     alone = change.recorder_unknown and len(change.roles) < _TWO_PEOPLE and len(people) < _TWO_PEOPLE
     return (*missing, SECOND_PERSON) if alone else missing
 
 
-def _fill(roles: Sequence[str], people: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def filled_roles(roles: Sequence[str], people: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Return as many of the roles as can be filled at once, no person in two of them (matching by augmenting)."""
     taken: dict[str, str] = {}
 

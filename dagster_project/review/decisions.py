@@ -50,7 +50,7 @@ MAY: Final[Mapping[Act, frozenset[str]]] = MappingProxyType(
         Act.PULL: _ANY_REVIEWER,
         Act.WITHDRAW: _ANY_REVIEWER,
         Act.CONFIRM: _COMMAND_OR_SUPPORT,
-        Act.RESTORE: _ANY_REVIEWER,
+        Act.RESTORE: _COMMAND_OR_SUPPORT,
         Act.REAFFIRM: _COMMAND_OR_SUPPORT,
         Act.ACKNOWLEDGE: frozenset({"incident_command"}),
         Act.APPROVE_PROFILE: frozenset({"incident_command", "support_leadership", "security", "legal"}),

@@ -1,0 +1,101 @@
+"""Profile approval: a profile is in force once everyone whom rule R3 names has approved its digest.
+
+Belongs here: proposing profiles, what approvals they have, and whether one is in force. Which people these must be is
+`review.profile_rules`.
+"""
+
+from dataclasses import dataclass
+
+from dagster_project.application.profiles import load_profile
+from dagster_project.application.review_state import read_taken
+from dagster_project.application.trust import latest_trust
+from dagster_project.application.workspace import Workspace
+from dagster_project.errors import UnsafeOrRejected
+from dagster_project.packaging.profile import Profile
+from dagster_project.review.decisions import Act
+from dagster_project.review.profile_rules import PROFILE_ROLES, is_stricter, missing_profile_roles
+from dagster_project.store import decisions as decision_rows
+from dagster_project.store.profile_proposals import ProposalRow, add_proposal, find_proposal
+from dagster_project.store.transaction import Transaction
+
+_ACTS = (Act.APPROVE_PROFILE.value, Act.REJECT_PROFILE.value)
+
+
+@dataclass(frozen=True)
+class ProfileStanding:
+    """Where a profile stands: who proposed it, which roles are still to approve it, whether it was rejected."""
+
+    profile_digest: str
+    proposal: ProposalRow | None
+    missing: tuple[str, ...]
+    rejected: bool
+
+    @property
+    def in_force(self) -> bool:
+        """Whether releases may be made under it."""
+        return self.proposal is not None and not self.missing and not self.rejected
+
+
+def propose_profile(workspace: Workspace, profile: Profile, *, proposer: str, replaces: str = "") -> str:
+    """Store a profile and propose it; return its digest.
+
+    Args:
+        workspace: The deployment.
+        profile: What is proposed.
+        proposer: The person who proposes, who may not approve it (R2).
+        replaces: Digest of the profile in force that it is to replace: a stricter one needs one approval only.
+
+    Raises:
+        UnsafeOrRejected: the profile has errors.
+    """
+    digest = load_profile(workspace, profile)
+    with workspace.store.begin() as transaction:
+        add_proposal(
+            transaction,
+            ProposalRow(profile_digest=digest, proposer=proposer, replaces=replaces, proposed_at=workspace.clock.now()),
+        )
+    return digest
+
+
+def profile_standing(transaction: Transaction, workspace: Workspace, digest: str) -> ProfileStanding:
+    """Return where a profile stands."""
+    proposal = find_proposal(transaction, digest)
+    trust = latest_trust(transaction, workspace)
+    taken = [
+        read_taken(transaction, trust, row) for row in decision_rows.decisions_referring_to(transaction, digest, _ACTS)
+    ]
+    approving = {
+        one.row.person: one.roles & PROFILE_ROLES
+        for one in taken
+        if one.decision.act is Act.APPROVE_PROFILE and (proposal is None or one.row.person != proposal.proposer)
+    }
+    stricter = False
+    if proposal is not None and proposal.replaces:
+        before = profile_standing(transaction, workspace, proposal.replaces)
+        shelf = workspace.shelf
+        stricter = before.in_force and is_stricter(
+            shelf.tables(transaction, proposal.replaces).profile, shelf.tables(transaction, digest).profile
+        )
+    return ProfileStanding(
+        profile_digest=digest,
+        proposal=proposal,
+        missing=missing_profile_roles(approving, stricter=stricter),
+        rejected=any(one.decision.act is Act.REJECT_PROFILE and one.roles for one in taken),
+    )
+
+
+def require_in_force(transaction: Transaction, workspace: Workspace, digest: str) -> None:
+    """Refuse to release under a profile that is not in force.
+
+    Raises:
+        UnsafeOrRejected: it was not approved by all, or was rejected.
+    """
+    standing = profile_standing(transaction, workspace, digest)
+    if not standing.in_force:
+        missing = ", ".join(standing.missing) or ("rejected" if standing.rejected else "never proposed")
+        raise UnsafeOrRejected(
+            "profile_not_in_force",
+            what=f"the profile that the page was rendered with is not in force: {missing}",
+            where=f"profile {digest}",
+            what_to_do="Have it approved with `channelsafe profile approve`, then refresh and release.",
+        )
