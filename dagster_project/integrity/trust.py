@@ -28,7 +28,8 @@ SERVICES: Final = ("release", "index", "audit")
 LEAST_THRESHOLD: Final = 2
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-PublicKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+# \Z and not $, which would let a line end follow.
+PublicKey = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Counted = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAFE_INTEGER)]
 
 _PERSON_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -71,7 +72,7 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         services: Public keys (64 hex digits) by service and key id; every service is named.
     """
 
-    deployment: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    deployment: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
     demo: bool
     version: _Counted
     expires: Instant
@@ -218,7 +219,7 @@ def check_trust(trust: Trust) -> None:
 def _check_keys(trust: Trust) -> None:
     listed = [(keyid, key.public) for person in trust.people.values() for keyid, key in person.keys.items()]
     listed += [(keyid, public) for keys in trust.services.values() for keyid, public in keys.items()]
-    if len({public for _, public in listed}) != len(listed):
+    if len({bytes.fromhex(public) for _, public in listed}) != len(listed):
         _refuse("trust_key_twice", "a key is listed twice: every key has one owner and one id")
     for keyid, public in listed:
         if keyid != keyid_of(bytes.fromhex(public)):
