@@ -155,11 +155,12 @@ def signed_by(envelope: Envelope, public_keys: Mapping[str, bytes]) -> frozenset
         for keyid, signature in envelope.signatures.items()
         if keyid in public_keys
         and keyid_of(public_keys[keyid]) == keyid
-        and _verifies(public_keys[keyid], signature, message)
+        and verifies(public_keys[keyid], signature, message)
     )
 
 
-def _verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+def verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Tell whether `signature` over exactly `message` is by this public key; what is no key or signature is not."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError):
