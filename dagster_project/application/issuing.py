@@ -97,7 +97,7 @@ def issue(workspace: Workspace, transaction: Transaction, new: Issue, taken: Seq
         incident=new.incident,
         bridge=new.bridge,
         version=header.version,
-        supersedes=header.supersedes,
+        supersedes=header.version - 1 or None,
         package_id=package_id,
         kind=new.kind,
         state="released",
@@ -189,7 +189,7 @@ def _header(new: Issue, versions: Sequence[VersionRow], package_id: str, now: da
     return Header(
         package_id=package_id,
         version=version,
-        supersedes=version - 1 or None,
+        supersedes=Predecessor(version - 1, versions[-1].statement_digest) if versions else None,
         issued_at=now,
         as_of=new.as_of,
         stale_after=new.valid_until,
@@ -212,13 +212,12 @@ def _statement(
     workspace: Workspace, new: Issue, header: Header, versions: Sequence[VersionRow], payload: Mapping[str, bytes]
 ) -> bytes:
     folder = version_folder(header.version)
-    before = versions[-1] if versions else None
     release = ReleaseStatement(
         package_id=header.package_id,
         version=header.version,
         profile_label=new.label,
         channel=new.content["channel"],
-        supersedes=None if before is None else Predecessor(before.version, before.statement_digest),
+        supersedes=header.supersedes,
         issued_at=header.issued_at,
         stale_after=header.stale_after,
         withheld={

@@ -7,6 +7,7 @@ coverage, the approval of the whole page, and the release check over exactly its
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -27,12 +28,15 @@ from dagster_project.packaging.lineage import fields_from, read_lineage
 from dagster_project.packaging.release_check import ReleaseCheck, release_check, release_check_document
 from dagster_project.packaging.review_inputs import ReviewInputs
 from dagster_project.review.changes import Change
+from dagster_project.review.coverage import coverage_of
 from dagster_project.review.decisions import Act
 from dagster_project.review.history import Taken
 from dagster_project.store import incidents
 from dagster_project.store.candidates import CandidateRow, find_candidate
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
+
+NO_PAGE_APPROVAL: Final = "page_not_approved"
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -
     if state.told is None and not page.carried:
         found.append("nothing_approved")
     if _needs_page_approval(page) and not _page_approval(page):
-        found.append("page_not_approved")
+        found.append(NO_PAGE_APPROVAL)
     return found
 
 
@@ -128,7 +132,7 @@ def release_in(workspace: Workspace, transaction: Transaction, incident: str, br
     current_trust(transaction, workspace)
     state = review_state(workspace, transaction, incident, bridge)
     require_in_force(transaction, workspace, state.context.tables.digest)
-    page = stage(workspace, transaction, state)
+    page = _ready(workspace, transaction, state)
     if page.missing:
         raise UnsafeOrRejected(
             "not_releasable",
@@ -145,6 +149,19 @@ def release_in(workspace: Workspace, transaction: Transaction, incident: str, br
         )
     new = issue_of(workspace, state, page.candidate, page.check, kind="release", carried=page.carried)
     return issue(workspace, transaction, new, taken_of(state.taken))
+
+
+def _ready(workspace: Workspace, transaction: Transaction, state: ReviewState) -> StagedPage:
+    """Return the page with everything that is covered; or, where nobody signed it whole, with what policy covers.
+
+    What waits for the last approval never keeps back a worsening that the profile's own approval covers.
+    """
+    page = stage(workspace, transaction, state)
+    if page.missing != (NO_PAGE_APPROVAL,) or state.told is None:
+        return page
+    alone = replace(state, coverage=coverage_of(state.changes, [], state.coverage.rejected))
+    by_policy = stage(workspace, transaction, alone)
+    return by_policy if by_policy.is_news and not by_policy.missing else page
 
 
 def taken_of(taken: Sequence[TakenDecision]) -> list[Taken]:

@@ -11,6 +11,7 @@ import msgspec
 
 from dagster_project.clock import format_instant
 from dagster_project.integrity.documents import document_of
+from dagster_project.integrity.publication import Predecessor
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
     package_id: str
     version: int
-    supersedes: int | None
+    supersedes: Predecessor | None
     issued_at: datetime
     as_of: datetime | None
     stale_after: datetime
@@ -45,7 +46,7 @@ def package_document(header: Header, content: dict[str, Any]) -> dict[str, Any]:
 
 def header_lines(header: Header) -> tuple[str, ...]:
     """Return what a page says of its own version, a sentence each."""
-    follows = "It is the first version." if header.supersedes is None else f"It replaces version {header.supersedes}."
+    follows = "It is the first version." if header.supersedes is None else f"It replaces version {header.supersedes.version}."
     lines = [f"Version {header.version}, issued at {_said(header.issued_at)}. {follows}"]
     if header.as_of is not None:
         lines.append(f"What it states was recorded by {_said(header.as_of)}.")

@@ -16,6 +16,7 @@ from dagster_project.packaging.drafting.slots import withheld_values
 from dagster_project.packaging.fields import Input
 from dagster_project.packaging.profile import Action
 from dagster_project.packaging.rendering import Rendering
+from dagster_project.packaging.review_inputs import REVIEW_REASONS
 from dagster_project.sources.record import RecordReference, reference_to
 
 # kind: (owner role, what resolves it)
@@ -77,7 +78,8 @@ def _of_holds(context: RenderingContext, rendering: Rendering) -> Iterator[OpenI
     evidence: dict[tuple[str, str], set[RecordReference]] = {}
     rejected: dict[tuple[str, str], set[str]] = {}
     for field in rendering.held:
-        if field.hold is not None:
+        # What waits for a decision lies at the review desk already.
+        if field.hold is not None and field.hold.reason not in REVIEW_REASONS:
             key = (field.hold.reason, field.hold.slot)
             grouped.setdefault(key, []).append(field.pointer)
             evidence.setdefault(key, set()).update(_disputed(context, field.hold.reason, field.draft.inputs))

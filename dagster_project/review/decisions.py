@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from dagster_project.errors import IntegrityViolation
+from dagster_project.integrity.digests import digest_bytes, digest_of
 from dagster_project.integrity.documents import document_of
 from dagster_project.integrity.signatures import Envelope, SigningKey, sign_envelope
 from dagster_project.integrity.statements import Statement, read_statement, statement_bytes
@@ -99,6 +100,11 @@ def decision_payload(decision: Decision) -> bytes:
     document = document_of(decision)
     subjects = {"page": decision.page} if decision.page else {}
     return statement_bytes(Statement(DECISION_TYPE, subjects, document))
+
+
+def decision_digest(decision: Decision, keyid: str) -> str:
+    """Return what names a decision: its exact words and the key that signed them."""
+    return digest_of({"payload": digest_bytes(decision_payload(decision)), "keyid": keyid})
 
 
 def sign_decision(decision: Decision, key: SigningKey) -> bytes:

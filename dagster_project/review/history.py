@@ -62,7 +62,8 @@ def publication_states(told: Sequence[Told], taken: Sequence[Taken]) -> dict[int
     story = _Story()
     waiting = list(told)
     for one in taken:
-        while waiting and waiting[0].issued_at < one.received_at:
+        # What a decision names was told before it, also where a clock shows both at one instant.
+        while waiting and (waiting[0].issued_at < one.received_at or waiting[0].version <= one.decision.version):
             story.tell(waiting.pop(0))
         story.decide(one.decision)
     for version in waiting:

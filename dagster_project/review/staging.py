@@ -82,6 +82,7 @@ class _Staged:
         elif told and (not due or _may_be_kept(self.context, told, due)):
             if self._is_permitted(unit):
                 self._keep(told, due, reason)
+                self._keep_wording(unit)
         else:
             self.on_hold.update(dict.fromkeys(due, reason))
 
@@ -117,6 +118,22 @@ class _Staged:
             else:
                 self.kept[pointer] = self._as_kept(one)
         self.gone.update(pointer for pointer in due if pointer not in told)
+
+    def _keep_wording(self, unit: str) -> None:
+        """Let the profile's own words in a statement come and go with what they are said of."""
+        told, due = (self._wording(unit, page) for page in (self.before, self.now))
+        self.kept.update({pointer: self._as_kept(one) for pointer, one in told.items() if pointer not in due})
+        self.gone.update(due.keys() - told.keys())
+
+    def _wording(self, unit: str, page: Page | None) -> dict[str, Field]:
+        fields = {} if page is None else page.fields
+        return {
+            pointer: one
+            for pointer, one in fields.items()
+            if pointer.startswith("/statements/")
+            and not is_decided_upon(one.draft)
+            and unit_of(pointer, self.before, self.now) == unit
+        }
 
     def _keep_slot(self, told: Mapping[str, Field], due: Mapping[str, Field]) -> None:
         for pointer, one in due.items():

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from upath import UPath
 
 from dagster_project.errors import Unavailable
+from dagster_project.integrity.checkpoints import Anchor
 from dagster_project.integrity.keys import KeyRing
 from dagster_project.store.blobs import Blobs
 from dagster_project.store.engine import create_engine_for, reading, writing
@@ -33,6 +34,7 @@ class Store:
     engine: Engine
     packs: Packs
     keys: KeyRing
+    anchor: Anchor | None = None
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -61,10 +63,12 @@ class Store:
 
     def _transaction(self, connection: Connection) -> Transaction:
         blobs = Blobs(connection=connection, packs=self.packs, keys=self.keys)
-        return Transaction(connection=connection, blobs=blobs, keys=self.keys)
+        return Transaction(connection=connection, blobs=blobs, keys=self.keys, anchor=self.anchor)
 
 
-def open_store(home: Path, database_url: str | None, keys_folder: Path, blobs_url: str | None) -> Store:
+def open_store(
+    home: Path, database_url: str | None, keys_folder: Path, blobs_url: str | None, anchor: Anchor | None = None
+) -> Store:
     """Open the store of `home`, migrated to this version; a fresh home gets a fresh database.
 
     Args:
@@ -72,6 +76,7 @@ def open_store(home: Path, database_url: str | None, keys_folder: Path, blobs_ur
         database_url: SQLite or PostgreSQL; None for the SQLite file in `home`.
         keys_folder: Where the key file lies; outside `home`, so that backups leave it out.
         blobs_url: Folder or object store of the bodies; None for the folder in `home`.
+        anchor: Where checkpoints of the audit log are kept out of reach; None where there is no such place.
 
     Raises:
         Unavailable: keys, database or bodies are missing, unreadable or not ours. Bodies without their database
@@ -91,7 +96,7 @@ def open_store(home: Path, database_url: str | None, keys_folder: Path, blobs_ur
             "To begin anew, move the stored bodies away first.",
         )
     migrate(engine)
-    return Store(engine=engine, packs=packs, keys=keys)
+    return Store(engine=engine, packs=packs, keys=keys, anchor=anchor)
 
 
 def _make_home(home: Path) -> None:

@@ -354,10 +354,11 @@ open_items = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# The sequence is the place in the log: given by the writer, because a database that counts leaves gaps.
 audit_entries = sa.Table(
     "audit_entries",
     metadata,
-    _number("sequence", primary_key=True, autoincrement=True),
+    _number("sequence", primary_key=True, autoincrement=False),
     _instant("at"),
     _text("actor"),
     _text("action"),
@@ -365,7 +366,6 @@ audit_entries = sa.Table(
     _text("subject"),
     _text("details_digest"),
     sa.Index(None, "incident"),
-    sqlite_autoincrement=True,
 )
 
 cursors = sa.Table(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, RowMapping
 
+from dagster_project.integrity.checkpoints import Anchor
 from dagster_project.integrity.keys import KeyRing
 from dagster_project.sources.record import Classification
 from dagster_project.store.blobs import Blobs
@@ -19,11 +20,15 @@ from dagster_project.store.blobs import Blobs
 
 @dataclass(frozen=True)
 class Transaction:
-    """One transaction: all or nothing for rows, and for the bodies that they name."""
+    """One transaction: all or nothing for rows, and for the bodies that they name.
+
+    `anchor` is what the audit log must agree with before anything is appended; None where the deployment has none.
+    """
 
     connection: Connection
     blobs: Blobs
     keys: KeyRing
+    anchor: Anchor | None = None
 
     def put_sealed(self, body: bytes) -> str:
         """Store a body that is not for customers and return its digest; see `Blobs.put`.

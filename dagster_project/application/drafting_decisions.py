@@ -1,0 +1,142 @@
+"""Drafting decisions: from what a person wants to decide to the exact decision that they sign.
+
+Belongs here: filling a decision in with what it refers to, the page that would leave included, so that nobody signs
+what they were not shown. Taking it is `deciding`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from dagster_project.application.releasing import StagedPage, stage
+from dagster_project.application.review_state import ReviewState, review_state
+from dagster_project.application.trust import latest_trust
+from dagster_project.application.workspace import Workspace
+from dagster_project.errors import UsageError
+from dagster_project.integrity.signatures import SigningKey
+from dagster_project.review.changes import Change
+from dagster_project.review.coverage import Approval, may_approve
+from dagster_project.review.decisions import Act, Decision
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """A person with the key that they sign with."""
+
+    person: str
+    key: SigningKey
+
+
+def staged_page(workspace: Workspace, incident: str, bridge: str) -> StagedPage:
+    """Return the page that may leave now, with what is missing for it to leave."""
+    with workspace.store.read() as transaction:
+        return stage(workspace, transaction, review_state(workspace, transaction, incident, bridge))
+
+
+def draft_approval(
+    workspace: Workspace, incident: str, bridge: str, reviewer: Reviewer, *, pointers: Collection[str] | None = None
+) -> Decision:
+    """Return a person's approval of changes, and of the whole page that would then leave (R5).
+
+    Args:
+        workspace: The deployment.
+        incident: The incident.
+        bridge: The bridge.
+        reviewer: Who approves.
+        pointers: The leaves whose changes are approved; None for every change that the person's roles are asked for
+            and that they did not record themselves.
+
+    Raises:
+        UsageError: a leaf that is named has no change to approve.
+    """
+    with workspace.store.read() as transaction:
+        trust = latest_trust(transaction, workspace)
+        roles = trust.roles_of(reviewer.person)
+        state = review_state(workspace, transaction, incident, bridge)
+        chosen = _chosen(state, reviewer.person, roles, pointers)
+        approval = Approval(reviewer.person, roles, frozenset(one.digest for one in chosen))
+        page = stage(workspace, transaction, review_state(workspace, transaction, incident, bridge, [approval]))
+        return Decision(
+            deployment=trust.deployment,
+            act=Act.APPROVE,
+            incident=incident,
+            bridge=bridge,
+            candidate=state.candidate.ordinal,
+            changes=tuple(sorted(approval.changes)),
+            page=page.digest,
+            decided_at=workspace.clock.now(),
+        )
+
+
+def draft_rejection(
+    workspace: Workspace, incident: str, bridge: str, pointers: Collection[str], reason: str
+) -> Decision:
+    """Return a rejection of the changes at these leaves.
+
+    Raises:
+        UsageError: a leaf that is named has no change to approve.
+    """
+    with workspace.store.read() as transaction:
+        state = review_state(workspace, transaction, incident, bridge)
+        return Decision(
+            deployment=state.trust.deployment,
+            act=Act.REJECT,
+            incident=incident,
+            bridge=bridge,
+            candidate=state.candidate.ordinal,
+            changes=tuple(sorted(one.digest for one in _at(state, pointers))),
+            reason=reason,
+            decided_at=workspace.clock.now(),
+        )
+
+
+def draft_act(
+    workspace: Workspace,
+    act: Act,
+    incident: str = "",
+    bridge: str = "",
+    *,
+    version: int = 0,
+    fields: Sequence[str] = (),
+    refers_to: str = "",
+    role: str = "",
+    reason: str = "",
+) -> Decision:
+    """Return any other decision, as of now in this deployment."""
+    with workspace.store.read() as transaction:
+        deployment = latest_trust(transaction, workspace).deployment
+    return Decision(
+        deployment=deployment,
+        act=act,
+        incident=incident,
+        bridge=bridge,
+        version=version,
+        fields=tuple(sorted(fields)),
+        refers_to=refers_to,
+        role=role,
+        reason=reason,
+        decided_at=workspace.clock.now(),
+    )
+
+
+def _chosen(
+    state: ReviewState, person: str, roles: frozenset[str], pointers: Collection[str] | None
+) -> Sequence[Change]:
+    if pointers is not None:
+        return _at(state, pointers)
+    return [
+        one
+        for one in state.changes
+        if not one.standing and may_approve(one, person) and (roles & {*one.roles} or one.recorder_unknown)
+    ]
+
+
+def _at(state: ReviewState, pointers: Collection[str]) -> list[Change]:
+    found = [one for one in state.changes if one.pointer in pointers]
+    if unknown := sorted({*pointers} - {one.pointer for one in found}):
+        raise UsageError(
+            "no_such_change",
+            what=f"{len(unknown)} of the named fields have no change to approve",
+            where=f"incident {state.incident}, bridge {state.bridge}: {', '.join(unknown)}",
+            what_to_do=f"See what waits with `channelsafe review show {state.incident} {state.bridge}`.",
+        )
+    return found
