@@ -13,6 +13,7 @@ KEYS_VARIABLE: Final = "CHANNELSAFE_KEYS"
 DATABASE_VARIABLE: Final = "CHANNELSAFE_DATABASE_URL"
 DAGSTER_DATABASE_VARIABLE: Final = "CHANNELSAFE_DAGSTER_DATABASE_URL"
 BLOBS_VARIABLE: Final = "CHANNELSAFE_BLOBS_URL"
+ANCHOR_VARIABLE: Final = "CHANNELSAFE_ANCHOR"
 DEFAULT_HOME: Final = ".channelsafe"
 DEFAULT_KEYS: Final = ".channelsafe-keys"
 
@@ -23,7 +24,8 @@ class Settings:
 
     `home` holds everything but keys; `keys` is the folder of key files, outside `home`, so that a backup of
     `home` carries no key. `database_url`, `blobs_url` and `dagster_database_url` are None for
-    the embedded defaults inside `home`.
+    the embedded defaults inside `home`. `anchor` is the file in which checkpoints of the audit log are kept out of
+    reach of `home` and its backups; None where there is none.
     """
 
     home: Path
@@ -31,6 +33,7 @@ class Settings:
     database_url: str | None = None
     blobs_url: str | None = None
     dagster_database_url: str | None = None
+    anchor: Path | None = None
 
     @property
     def landing(self) -> Path:
@@ -62,10 +65,12 @@ def read_settings(environment: Mapping[str, str], *, base: Path) -> Settings:
     """Read the settings; relative folders count from `base`."""
     home = Path(environment.get(HOME_VARIABLE) or DEFAULT_HOME)
     keys = Path(environment.get(KEYS_VARIABLE) or DEFAULT_KEYS)
+    anchor = environment.get(ANCHOR_VARIABLE)
     return Settings(
         home=(base / home).resolve(),
         keys=(base / keys).resolve(),
         database_url=environment.get(DATABASE_VARIABLE) or None,
         blobs_url=environment.get(BLOBS_VARIABLE) or None,
         dagster_database_url=environment.get(DAGSTER_DATABASE_VARIABLE) or None,
+        anchor=(base / anchor).resolve() if anchor else None,
     )

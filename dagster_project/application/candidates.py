@@ -20,7 +20,7 @@ from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.candidate import Candidate, make_candidate
 from dagster_project.packaging.context import RenderingContext, bridges_of
 from dagster_project.packaging.open_items import RESOLUTIONS, OpenItem
-from dagster_project.store.audit import NewAuditEntry, append_entries
+from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entries
 from dagster_project.store.candidates import (
     CandidateOutcome,
     CandidateRow,
@@ -169,7 +169,7 @@ def _audit_entry(workspace: Workspace, transaction: Transaction, row: CandidateR
     return NewAuditEntry(
         at=workspace.clock.now(),
         actor="channelsafe",
-        action="candidate_rendered" if row.content_changed else "no_visible_change",
+        action=AuditAction.CANDIDATE_RENDERED if row.content_changed else AuditAction.NO_VISIBLE_CHANGE,
         subject=f"bridge/{row.bridge}/candidate/{row.ordinal}",
         details_digest=transaction.put_sealed(canonical_bytes(details)),
         incident=row.incident,

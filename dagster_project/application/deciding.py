@@ -20,7 +20,7 @@ from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.signatures import Envelope, SigningKey, read_envelope
 from dagster_project.integrity.trust import Trust, people_who_signed
 from dagster_project.review.decisions import Act, Decision, read_decision, sign_decision
-from dagster_project.store.audit import NewAuditEntry, append_entry
+from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.decisions import NewDecision, add_decision
 from dagster_project.store.versions import VersionRow
 
@@ -103,7 +103,7 @@ def _store(proposed: Proposed, envelope_bytes: bytes) -> None:
     entry = NewAuditEntry(
         at=now,
         actor=proposed.person,
-        action=f"decision_{decision.act.value}",
+        action=AuditAction(f"decision_{decision.act.value}"),
         subject=f"bridge/{decision.bridge}/decision/{proposed.digest}",
         details_digest=body_digest,
         incident=decision.incident or None,

@@ -33,7 +33,7 @@ from dagster_project.packaging.lineage import read_lineage
 from dagster_project.packaging.views import released_views_of
 from dagster_project.review.history import Taken, Told, publication_states
 from dagster_project.sources.record import Classification
-from dagster_project.store.audit import NewAuditEntry, append_entry
+from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import (
     IndexRow,
@@ -247,7 +247,7 @@ def _audit_entry(transaction: Transaction, row: VersionRow, at: datetime) -> New
     return NewAuditEntry(
         at=at,
         actor="channelsafe",
-        action="released",
+        action=AuditAction.RELEASED,
         subject=f"bridge/{row.bridge}/version/{row.version}",
         details_digest=transaction.put_sealed(canonical_bytes(details)),
         incident=row.incident,

@@ -25,7 +25,7 @@ from dagster_project.packaging.review_inputs import PULLED, ReviewInputs
 from dagster_project.review.decisions import Act, Decision, decision_digest, sign_decision
 from dagster_project.review.history import active_pulls, publication_states
 from dagster_project.review.pages import is_decided_upon
-from dagster_project.store.audit import NewAuditEntry, append_entry
+from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.decisions import NewDecision, add_decision
 from dagster_project.store.transaction import Transaction
@@ -164,7 +164,7 @@ def _store_automatic_pull(
     entry = NewAuditEntry(
         at=now,
         actor=AUTOMATIC,
-        action="decision_pull",
+        action=AuditAction.DECISION_PULL,
         subject=f"bridge/{version.bridge}/decision/{digest}",
         details_digest=body_digest,
         incident=version.incident,

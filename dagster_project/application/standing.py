@@ -12,7 +12,7 @@ from dagster_project.application.workspace import Workspace
 from dagster_project.connections.landing import waiting_files
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.store import cursors, staleness
-from dagster_project.store.audit import NewAuditEntry, append_entries
+from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entries
 from dagster_project.store.incidents import count_pending
 from dagster_project.store.refreshes import count_unreported, incidents_without_manifest
 from dagster_project.store.staleness import StaleCandidate
@@ -102,7 +102,7 @@ def _audit_entry(transaction: Transaction, stale: StaleCandidate, at: datetime) 
     return NewAuditEntry(
         at=at,
         actor="channelsafe",
-        action="candidate_stale",
+        action=AuditAction.CANDIDATE_STALE,
         subject=f"bridge/{stale.bridge}",
         details_digest=transaction.put_sealed(canonical_bytes({"candidate_id": stale.candidate_id})),
         incident=stale.incident,

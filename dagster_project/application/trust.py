@@ -16,7 +16,7 @@ from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.signatures import Envelope, SigningKey, envelope_bytes, read_envelope
 from dagster_project.integrity.trust import Trust, people_who_signed
 from dagster_project.integrity.trust_succession import SignedTrust, public_chain_bytes, verify_succession
-from dagster_project.store.audit import NewAuditEntry, append_entry
+from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.signing_files import load_service_keys
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.trust import TrustVersionRow, add_trust, adopted_versions
@@ -135,7 +135,7 @@ def adopt(workspace: Workspace, transaction: Transaction, signed: SignedTrust, b
         NewAuditEntry(
             at=now,
             actor=",".join(signers),
-            action="trust_changed",
+            action=AuditAction.TRUST_CHANGED,
             subject=f"trust/{trust.version}",
             details_digest=transaction.put_sealed(canonical_bytes(details)),
         ),

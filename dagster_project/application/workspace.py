@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dagster_project.application.profile_shelf import ProfileShelf
 from dagster_project.application.renderer import Renderer, this_renderer
 from dagster_project.clock import Clock, SystemClock
+from dagster_project.connections.anchor import open_anchor
 from dagster_project.settings import Settings
 from dagster_project.sources.registry import SourceRegistry, shipped_registry
 from dagster_project.store.key_files import create_keys
@@ -33,8 +34,10 @@ def open_workspace(settings: Settings, *, clock: Clock | None = None) -> Workspa
 
     Raises:
         Unavailable: keys, database or stored bodies cannot be reached; the message says what to do.
+        UsageError: the anchor of the audit log lies in the data folder.
     """
-    store = open_store(settings.home, settings.database_url, settings.keys, settings.blobs_url)
+    anchor = open_anchor(settings.anchor, home=settings.home)
+    store = open_store(settings.home, settings.database_url, settings.keys, settings.blobs_url, anchor)
     return Workspace(
         settings=settings,
         store=store,

@@ -14,6 +14,7 @@ import click
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.errors import Unavailable, UsageError
 from dagster_project.settings import (
+    ANCHOR_VARIABLE,
     BLOBS_VARIABLE,
     DAGSTER_DATABASE_VARIABLE,
     DATABASE_VARIABLE,
@@ -82,6 +83,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         KEYS_VARIABLE: str(settings.keys),
         DATABASE_VARIABLE: settings.database_url,
         BLOBS_VARIABLE: settings.blobs_url,
+        ANCHOR_VARIABLE: None if settings.anchor is None else str(settings.anchor),
         DAGSTER_DATABASE_VARIABLE: _naming_its_driver(settings.dagster_database_url),
     }
     return {name: value for name, value in wanted.items() if value is not None}

@@ -1,13 +1,26 @@
-"""The audit entries: who did what, when; digests and ids only. Append-only: nothing here changes or removes one."""
+"""The audit entries: who did what, when; digests and ids only. Append-only: nothing here changes or removes one.
 
-from collections.abc import Sequence
+Belongs here: appending with the head of the log, and reading. A writing transaction is alone, so places are given
+without gaps and nobody can fork the log. Its checkpoints are `audit_checkpoints`.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, NoReturn
 
 import sqlalchemy as sa
 
+from dagster_project.errors import IntegrityViolation, Unavailable
+from dagster_project.integrity.audit_entries import AuditAction, AuditEntry, leaf_of
+from dagster_project.integrity.merkle import CompactRange
+from dagster_project.store.audit_tables import audit_checkpoints, audit_log_head
 from dagster_project.store.tables import audit_entries
 from dagster_project.store.transaction import Transaction, insert_rows
+
+__all__ = ["AuditAction", "AuditEntry", "NewAuditEntry", "append_entries", "append_entry", "entries_after", "log_head"]
+
+_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,37 +29,121 @@ class NewAuditEntry:
 
     at: datetime
     actor: str
-    action: str
+    action: AuditAction
     subject: str
     details_digest: str
     incident: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class AuditEntryRow(NewAuditEntry):
-    """An act, at its place in the log."""
-
-    sequence: int
-
-
 def append_entry(transaction: Transaction, new: NewAuditEntry) -> int:
-    """Append one entry in the transaction of the act itself; return its sequence."""
-    statement = sa.insert(audit_entries).values(**vars(new)).returning(audit_entries.c.sequence)
-    sequence: int = transaction.connection.execute(statement).scalar_one()
-    return sequence
+    """Append one entry in the transaction of the act itself; return its sequence.
+
+    Raises:
+        As `append_entries`.
+    """
+    return append_entries(transaction, [new])
 
 
-def append_entries(transaction: Transaction, news: Sequence[NewAuditEntry]) -> None:
-    """Append entries in this order, in the transaction of the acts themselves."""
-    insert_rows(transaction, audit_entries, [vars(new) for new in news])
+def append_entries(transaction: Transaction, news: Sequence[NewAuditEntry]) -> int:
+    """Append entries in this order, in the transaction of the acts themselves; return the sequence of the last.
+
+    Raises:
+        IntegrityViolation: ``audit_log_rolled_back``, the log ends before, or is not what, its head or the newest
+            anchored checkpoint says: going on would bury that.
+        Unavailable: the anchor is gone or cannot be read.
+    """
+    head = head_for_appending(transaction)
+    if not news:
+        return head.size
+    entries = [AuditEntry(sequence=place, **vars(new)) for place, new in enumerate(news, start=head.size + 1)]
+    insert_rows(transaction, audit_entries, [vars(entry) for entry in entries])
+    log = head.appended(map(leaf_of, entries))
+    statement = sa.update(audit_log_head).values(size=log.size, hashes=write_hashes(log))
+    transaction.connection.execute(statement)
+    return log.size
+
+
+def head_for_appending(transaction: Transaction) -> CompactRange:
+    """Return the head of the log once it was held against its entries and against the anchor.
+
+    Only what costs the same however long the log is; `integrity.audit_verification` compares all of it.
+
+    Raises:
+        As `append_entries`.
+    """
+    anchored = None if transaction.anchor is None else transaction.anchor.newest()
+    anchored_size = None if anchored is None else anchored.size
+    checkpoints = audit_checkpoints.c
+    note = sa.select(checkpoints.note).where(checkpoints.size == anchored_size).scalar_subquery()
+    newest_anchored = sa.select(sa.func.max(checkpoints.size)).where(checkpoints.anchored_at.is_not(None))
+    last = sa.select(sa.func.max(audit_entries.c.sequence)).scalar_subquery()
+    found = transaction.connection.execute(
+        sa.select(
+            audit_log_head.c.size,
+            audit_log_head.c.hashes,
+            sa.func.coalesce(last, 0).label("last"),
+            sa.func.coalesce(newest_anchored.scalar_subquery(), -1).label("anchored_size"),
+            note.label("note"),
+        )
+    ).first()
+    if found is None or found.last != found.size:
+        _refuse_rolled_back("its entries end elsewhere than its head says")
+    if anchored is not None and (found.note != anchored.note or found.size < anchored.size):
+        _refuse_rolled_back("it does not hold the newest checkpoint that was anchored")
+    if transaction.anchor is not None and (-1 if anchored is None else anchored.size) < found.anchored_size:
+        raise Unavailable(
+            "anchor_missing",
+            what="the anchor of the audit log is gone, or is an older copy",
+            where="CHANNELSAFE_ANCHOR",
+            what_to_do="Name the file that was the anchor so far. Nothing was written.",
+        )
+    head = _parse_hashes(found.size, found.hashes)
+    if head is None:
+        _refuse_rolled_back("its head is not one that a log of this size has")
+    return head
+
+
+def log_head(transaction: Transaction) -> CompactRange | None:
+    """Return what the log says that it is; None where that is gone, or is nothing that a log has."""
+    found = transaction.connection.execute(sa.select(audit_log_head.c.size, audit_log_head.c.hashes)).first()
+    return None if found is None else _parse_hashes(found.size, found.hashes)
 
 
 def entries_after(
     transaction: Transaction, sequence: int, *, limit: int, incident: str | None = None
-) -> list[AuditEntryRow]:
+) -> list[AuditEntry]:
     """Return up to `limit` entries after `sequence`, in order; of one incident where it is named."""
     statement = sa.select(audit_entries).where(audit_entries.c.sequence > sequence)
     if incident is not None:
         statement = statement.where(audit_entries.c.incident == incident)
     found = transaction.connection.execute(statement.order_by(audit_entries.c.sequence).limit(limit))
-    return [AuditEntryRow(**row) for row in found.mappings()]
+    return [AuditEntry(**row) for row in found.mappings()]
+
+
+def all_entries_after(transaction: Transaction, sequence: int) -> Iterator[AuditEntry]:
+    """Yield every entry after `sequence`, in order."""
+    while page := entries_after(transaction, sequence, limit=_PAGE):
+        yield from page
+        sequence = page[-1].sequence
+
+
+def write_hashes(log: CompactRange) -> str:
+    """Return the hashes of a range as they lie in a column."""
+    return ",".join(one.hex() for one in log.hashes)
+
+
+def _parse_hashes(size: int, hashes: str) -> CompactRange | None:
+    try:
+        return CompactRange(size, tuple(bytes.fromhex(one) for one in hashes.split(",") if one))
+    except ValueError:
+        return None
+
+
+def _refuse_rolled_back(what: str) -> NoReturn:
+    raise IntegrityViolation(
+        "audit_log_rolled_back",
+        what=f"the audit log is not the one that was written: {what}",
+        where="the audit log",
+        what_to_do="Nothing was written. Find the range with `channelsafe audit verify`, keep a copy of the store, and "
+        "restore the newest backup; docs/security.md says what to do where none is new enough.",
+    )

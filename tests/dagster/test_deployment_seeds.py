@@ -32,7 +32,13 @@ def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.Dags
         urls = {}
         if request.param == "postgresql":
             urls = opened.enter_context(team_databases(request.getfixturevalue("postgresql_server")))
-        environment = dagster_environment(Settings(tmp_path / "home", tmp_path / "keys", **urls))
+        settings = Settings(
+            tmp_path / "home",
+            tmp_path / "keys",
+            database_url=urls.get("database_url"),
+            dagster_database_url=urls.get("dagster_database_url"),
+        )
+        environment = dagster_environment(settings)
         with patch.dict(os.environ, environment):
             yield opened.enter_context(dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]))
 

@@ -1,0 +1,78 @@
+"""The audit entry: one act as it stands in the log, and the bytes that the log is hashed over.
+
+Belongs here: the words for acts, the record, its one form. Where entries are kept is `store.audit`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from dagster_project.clock import format_instant
+from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.integrity.merkle import leaf_hash
+
+
+class AuditAction(StrEnum):
+    """What may be done that is written down. A word is never given another meaning: old entries keep theirs."""
+
+    CANDIDATE_RENDERED = "candidate_rendered"
+    NO_VISIBLE_CHANGE = "no_visible_change"
+    CANDIDATE_STALE = "candidate_stale"
+    REFRESHED = "refreshed"
+    DECISION_APPROVE = "decision_approve"
+    DECISION_REJECT = "decision_reject"
+    DECISION_HOLD = "decision_hold"
+    DECISION_LIFT = "decision_lift"
+    DECISION_PULL = "decision_pull"
+    DECISION_WITHDRAW = "decision_withdraw"
+    DECISION_CONFIRM = "decision_confirm"
+    DECISION_RESTORE = "decision_restore"
+    DECISION_REAFFIRM = "decision_reaffirm"
+    DECISION_ACKNOWLEDGE = "decision_acknowledge"
+    DECISION_APPROVE_PROFILE = "decision_approve_profile"
+    DECISION_REJECT_PROFILE = "decision_reject_profile"
+    RELEASED = "released"
+    PROFILE_CHANGED = "profile_changed"
+    TRUST_CHANGED = "trust_changed"
+    ANNEX_OPENED = "annex_opened"
+    DATA_ACCESSED = "data_accessed"
+    ANCHOR_REPAIRED = "anchor_repaired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """One act, at its place in the log: ids and digests only, because a log that proves itself forgets nothing.
+
+    `action` is a word of `AuditAction`, unless a later version or somebody else wrote the row.
+    """
+
+    sequence: int
+    at: datetime
+    actor: str
+    action: str
+    incident: str | None
+    subject: str
+    details_digest: str
+
+
+def entry_document(entry: AuditEntry) -> dict[str, Any]:
+    """Return an entry as the JSON object whose canonical bytes are its leaf."""
+    return {
+        "sequence": entry.sequence,
+        "at": format_instant(entry.at),
+        "actor": entry.actor,
+        "action": str(entry.action),
+        "incident": entry.incident,
+        "subject": entry.subject,
+        "details_digest": entry.details_digest,
+    }
+
+
+def leaf_of(entry: AuditEntry) -> bytes:
+    """Return the hash of an entry's leaf.
+
+    Raises:
+        NotCanonical: a text in it has no canonical form.
+    """
+    return leaf_hash(canonical_bytes(entry_document(entry)))
