@@ -110,7 +110,7 @@ def _follow_indexes(newest: Index, files: Mapping[str, bytes], chain: PublicTrus
     for number in range(1, newest.index_version + 1):
         path = index_path(number)
         index, _ = _signed(files, path, keys, read_index)
-        if index.index_version != number or index.package_id != newest.package_id:
+        if index.index_version != number:
             _refuse("index_misplaced", "this index is another one than its name says", path)
         if before is not None:
             check_index_succession(before, index)

@@ -1,9 +1,14 @@
 """What is signed about a package must agree with itself, whoever signed it."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.publication import (
     NEWEST_INDEX,
     index_path,
@@ -59,6 +64,54 @@ def test_a_release_statement_signed_by_a_key_of_another_role_is_refused(outsider
 @pytest.mark.parametrize("signer", ["release", "audit", "ada", "stranger"])
 def test_an_index_signed_by_a_key_of_another_role_is_refused(outsider: Outsider, signer: str) -> None:
     outsider.refuses(Publisher(index_key=signer).release(), code="signature_not_trusted")
+
+
+def test_a_statement_that_is_signed_but_not_listed_is_refused(outsider: Outsider) -> None:
+    publisher = Publisher().release()
+    other = resigned(publisher.files[statement_path(1)], predicate(withheld={}), "release")
+    publisher.files[statement_path(1)] = other
+    outsider.refuses(publisher, code="published_file_differs")
+
+
+def with_package(change: Callable[[dict[str, Any]], object], *, indent: bytes = b"") -> Publisher:
+    """Return a publisher of one version whose package was changed, and signed so."""
+    original = Publisher().release().files["v000001/package.json"]
+    document = json.loads(original)
+    change(document)
+    body = canonical_bytes(document) + indent
+    digest = digest_bytes(body).removeprefix("sha256:")
+
+    def sign_it(statement: dict[str, Any]) -> None:
+        package = next(one for one in statement["subject"] if one["name"] == "v000001/package.json")
+        package["digest"]["sha256"] = digest
+
+    publisher = restated(sign_it)
+    publisher.files["v000001/package.json"] = body
+    return publisher
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document.update(more=1),
+        lambda document: document["header"].update(more=1),
+        lambda document: document["header"].pop("as_of"),
+        lambda document: document["header"].update(version=2),
+        lambda document: document["header"].update(package_id="another000"),
+        lambda document: document["header"].update(supersedes=NO_SUCH),
+        lambda document: document["content"].pop("held"),
+        lambda document: document.update(content=[]),
+        lambda document: document.clear(),
+    ],
+)
+def test_a_package_that_does_not_repeat_its_statement_is_refused(outsider: Outsider, change: Change) -> None:
+    outsider.refuses(with_package(change), code="header_differs")
+
+
+def test_a_package_that_is_not_in_its_one_form_is_refused(outsider: Outsider) -> None:
+    outsider.accepts(with_package(lambda _: None))
+    outsider.state.unlink()
+    outsider.refuses(with_package(lambda _: None, indent=b"\n"), code="header_differs")
 
 
 def test_a_payload_of_another_type_is_refused_however_it_is_signed(outsider: Outsider) -> None:
