@@ -5,31 +5,20 @@ ceremony, in which people change trust, is `trust_ceremony`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from dagster_project.application.demo_store import is_demo_store
+from dagster_project.application.trust_shelf import AdoptedTrust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import IntegrityViolation, Unavailable, UnsafeOrRejected
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes
-from dagster_project.integrity.signatures import Envelope, SigningKey, envelope_bytes, read_envelope
+from dagster_project.integrity.signatures import SigningKey, envelope_bytes, read_envelope
 from dagster_project.integrity.trust import Trust, people_who_signed
 from dagster_project.integrity.trust_succession import SignedTrust, public_chain_bytes, verify_succession
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.signing_files import load_service_keys
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.trust import TrustVersionRow, add_trust, adopted_versions
-
-
-@dataclass(frozen=True)
-class AdoptedTrust:
-    """One version that was adopted, verified as the successor of the one before it."""
-
-    trust: Trust
-    trust_digest: str
-    public: Envelope
-    adopted_at: datetime
 
 
 def current_trust(transaction: Transaction, workspace: Workspace) -> Trust:
@@ -77,19 +66,21 @@ def trust_chain(transaction: Transaction, workspace: Workspace) -> tuple[Adopted
         UnsafeOrRejected: it is demo trust, and the demo did not make this store.
         IntegrityViolation: a stored version is not what was adopted, or does not follow the one before.
     """
-    rows = adopted_versions(transaction)
+    rows = tuple(adopted_versions(transaction))
+    known = workspace.trust_shelf.chain_of(rows)
+    chain = list(known)
     bodies = transaction.get_all_sealed(
-        digest for row in rows for digest in (row.trust_body_digest, row.public_body_digest)
+        digest for row in rows[len(known) :] for digest in (row.trust_body_digest, row.public_body_digest)
     )
-    chain: list[AdoptedTrust] = []
-    for row in rows:
+    for row in rows[len(known) :]:
         signed = SignedTrust(
             read_envelope(bodies[row.trust_body_digest]), read_envelope(bodies[row.public_body_digest])
         )
         trust = _verified(row, chain[-1].trust if chain else None, signed)
-        _refuse_foreign_demo(workspace, trust)
         chain.append(AdoptedTrust(trust, row.trust_digest, signed.public, row.adopted_at))
-    return tuple(chain)
+    for one in chain:
+        _refuse_foreign_demo(workspace, one.trust)
+    return workspace.trust_shelf.keep(rows, chain)
 
 
 def _verified(row: TrustVersionRow, before: Trust | None, signed: SignedTrust) -> Trust:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dagster_project.application.profile_shelf import ProfileShelf
 from dagster_project.application.renderer import Renderer, this_renderer
+from dagster_project.application.trust_shelf import TrustShelf
 from dagster_project.clock import Clock, SystemClock
 from dagster_project.connections.anchor import open_anchor
 from dagster_project.settings import Settings
@@ -19,7 +20,7 @@ __all__ = ["Workspace", "create_keys", "create_keys_if_new", "open_workspace"]
 
 @dataclass(frozen=True)
 class Workspace:
-    """What every use case works in. `shelf` keeps profiles that were read, by digest."""
+    """What every use case works in. `shelf` keeps profiles that were read, `trust_shelf` trust that was verified."""
 
     settings: Settings
     store: Store
@@ -27,6 +28,7 @@ class Workspace:
     registry: SourceRegistry
     renderer: Renderer
     shelf: ProfileShelf = field(default_factory=ProfileShelf)
+    trust_shelf: TrustShelf = field(default_factory=TrustShelf)
 
 
 def open_workspace(settings: Settings, *, clock: Clock | None = None) -> Workspace:

@@ -1,6 +1,6 @@
 """Trust in a deployment, on both databases: what holds, what is refused and changes nothing, and what was tampered."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -236,9 +236,9 @@ def test_one_custodian_changes_demo_trust_alone(workspace: Workspace) -> None:
 # ---- what was tampered with -----------------------------------------------------------------------------------------
 
 
-def put(workspace: Workspace, version: int, **values: object) -> None:
+def put(workspace: Workspace, version: int, values: Mapping[str, object]) -> None:
     with workspace.store.begin() as transaction:
-        statement = sa.update(trust_versions).where(trust_versions.c.version == version).values(**values)
+        statement = sa.update(trust_versions).where(trust_versions.c.version == version).values(values)
         assert transaction.connection.execute(statement).rowcount == 1
 
 
@@ -257,13 +257,13 @@ def three_versions(workspace: Workspace) -> Workspace:
 
 def test_a_version_put_into_the_store_without_enough_signatures_is_found(three_versions: Workspace) -> None:
     forged = sign_trust(sample_trust(version=3, people={"eve": sample_trust().people["alex"]}), [key(4)])
-    put(three_versions, 3, trust_body_digest=sealed(three_versions, envelope_bytes(forged.internal)))
+    put(three_versions, 3, {"trust_body_digest": sealed(three_versions, envelope_bytes(forged.internal))})
     assert code_now(three_versions) == "trust_chain_broken"
 
 
 def test_a_version_signed_by_too_few_is_found(three_versions: Workspace) -> None:
     few = sign_trust(sample_trust(version=3), [key(1)])
-    put(three_versions, 3, public_body_digest=sealed(three_versions, envelope_bytes(few.public)))
+    put(three_versions, 3, {"public_body_digest": sealed(three_versions, envelope_bytes(few.public))})
     assert code_now(three_versions) == "trust_chain_broken"
 
 
@@ -273,15 +273,31 @@ def test_a_version_that_is_missing_is_found(three_versions: Workspace) -> None:
     assert code_now(three_versions) == "trust_chain_broken"
 
 
-def test_a_row_that_says_another_digest_or_instant_is_found(three_versions: Workspace) -> None:
-    put(three_versions, 2, adopted_at=EXPIRES)
+def test_a_version_stored_under_another_number_is_found(three_versions: Workspace) -> None:
+    put(three_versions, 3, {"version": 4})
     assert code_now(three_versions) == "trust_chain_broken"
-    put(three_versions, 2, adopted_at=ADOPTED_AT)
+    put(three_versions, 4, {"version": 3})
     assert code_now(three_versions) == "accepted"
-    put(three_versions, 2, trust_digest="sha256:" + "0" * 64)
+
+
+def test_a_row_that_says_another_digest_or_instant_is_found(three_versions: Workspace) -> None:
+    put(three_versions, 2, {"adopted_at": EXPIRES})
     assert code_now(three_versions) == "trust_chain_broken"
+    put(three_versions, 2, {"adopted_at": ADOPTED_AT})
+    assert code_now(three_versions) == "accepted"
+    put(three_versions, 2, {"trust_digest": "sha256:" + "0" * 64})
+    assert code_now(three_versions) == "trust_chain_broken"
+
+
+def test_what_was_verified_once_is_read_again_where_a_row_changed_and_only_there(three_versions: Workspace) -> None:
+    chain = read(three_versions, trust_chain)
+    assert all(one is again for one, again in zip(chain, read(three_versions, trust_chain), strict=True))
+    adopt_signed(three_versions, sample_trust(version=4), [key(1), key(2)])
+    longer = read(three_versions, trust_chain)
+    assert [one.trust.version for one in longer] == [1, 2, 3, 4]
+    assert all(one is again for one, again in zip(chain, longer[:3], strict=True))
 
 
 def test_a_body_that_is_gone_is_found(three_versions: Workspace) -> None:
-    put(three_versions, 1, public_body_digest="sha256:" + "0" * 64)
+    put(three_versions, 1, {"public_body_digest": "sha256:" + "0" * 64})
     assert code_now(three_versions) == "body_not_intact"
