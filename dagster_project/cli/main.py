@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from dagster_project.cli.audit import audit
 from dagster_project.cli.demo import demo
 from dagster_project.cli.development import dev
 from dagster_project.cli.inputs import ingest, record
@@ -43,7 +44,7 @@ def channelsafe(context: click.Context) -> None:
 
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
-    trust,
+    trust, audit,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

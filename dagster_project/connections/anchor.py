@@ -7,6 +7,7 @@ its end. What the log must agree with in it is `integrity.audit_verification`.
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -40,20 +41,23 @@ class AnchorFile:
         except OSError as error:
             raise _unavailable(self.path, "read", error) from error
 
-    def checkpoints(self) -> tuple[KeptCheckpoint, ...]:
-        """Return every checkpoint, in the order of the file.
+    def checkpoints(self) -> tuple[tuple[KeptCheckpoint, ...], int]:
+        """Return every checkpoint, in the order of the file, and how many whole lines are none.
 
         Raises:
             Unavailable: the file cannot be read.
-            IntegrityViolation: a whole line is no checkpoint: no crash leaves that.
         """
         try:
             lines = self.path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
-            return ()
+            return (), 0
         except OSError as error:
             raise _unavailable(self.path, "read", error) from error
-        return tuple(read_kept(line) for line in lines)
+        found: list[KeptCheckpoint] = []
+        for line in lines:
+            with suppress(IntegrityViolation):  # counted: verification reports it
+                found.append(read_kept(line))
+        return tuple(found), len(lines) - len(found)
 
     def append(self, checkpoints: Sequence[KeptCheckpoint], *, after: KeptCheckpoint | None) -> bool:
         """Append checkpoints durably, if `after` is still the newest; tell whether a torn line was cut off first.

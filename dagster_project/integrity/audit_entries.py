@@ -6,11 +6,14 @@ Belongs here: the words for acts, the record, its one form. Where entries are ke
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from dagster_project.clock import format_instant
-from dagster_project.integrity.canonical import canonical_bytes
-from dagster_project.integrity.merkle import leaf_hash
+from dagster_project.integrity.canonical import NotCanonical, canonical_bytes
+from dagster_project.integrity.merkle import HASH_LENGTH, leaf_hash
+
+# No leaf has this hash: finding one would break SHA-256.
+UNREADABLE: Final = b"\xff" * HASH_LENGTH
 
 
 class AuditAction(StrEnum):
@@ -76,3 +79,11 @@ def leaf_of(entry: AuditEntry) -> bytes:
         NotCanonical: a text in it has no canonical form.
     """
     return leaf_hash(canonical_bytes(entry_document(entry)))
+
+
+def readable_leaf(entry: AuditEntry | None) -> bytes:
+    """Return the hash of an entry's leaf as verification takes it: what has no leaf equals none."""
+    try:
+        return UNREADABLE if entry is None else leaf_of(entry)
+    except (NotCanonical, TypeError, AttributeError):  # a row that somebody wrote need not hold what an entry does
+        return UNREADABLE

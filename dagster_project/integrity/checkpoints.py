@@ -91,6 +91,23 @@ class Anchor(Protocol):
         """
         ...
 
+    def checkpoints(self) -> tuple[Sequence[KeptCheckpoint], int]:
+        """Return every checkpoint, in the order in which they were anchored, and how many of them are none.
+
+        Raises:
+            Unavailable: the place cannot be read.
+        """
+        ...
+
+    def append(self, checkpoints: Sequence[KeptCheckpoint], *, after: KeptCheckpoint | None) -> bool:
+        """Anchor checkpoints durably, if `after` is still the newest; tell whether a torn end was cut off first.
+
+        Raises:
+            Unavailable: the place cannot be written, or somebody else anchored meanwhile.
+            IntegrityViolation: what it holds is no checkpoint.
+        """
+        ...
+
 
 def make_kept(origin: str, compact_range: CompactRange, keys: Sequence[SigningKey]) -> KeptCheckpoint:
     """Return the checkpoint of a log at this range, signed by `keys` under the name of the log itself."""
@@ -103,12 +120,17 @@ def kept_document(kept: KeptCheckpoint) -> dict[str, Any]:
     return {"note": kept.note, "hashes": [one.hex() for one in kept.compact_range.hashes]}
 
 
-def kept_from(note: str, hashes: Sequence[str]) -> KeptCheckpoint:
-    """Read a kept checkpoint: its note, and the hashes of its range as hex digits.
+def kept_from(document: object) -> KeptCheckpoint:
+    """Read such an object, written by anyone.
 
     Raises:
-        IntegrityViolation: it is none in its one form.
+        IntegrityViolation: it is no kept checkpoint.
     """
+    if not isinstance(document, dict) or document.keys() != {"note", "hashes"}:
+        raise _unreadable()
+    note, hashes = document["note"], document["hashes"]
+    if not isinstance(note, str) or not isinstance(hashes, list):
+        raise _unreadable()
     try:
         compact_range = CompactRange(_read_note(note)[0].size, tuple(bytes.fromhex(one) for one in hashes))
     except (ValueError, TypeError):
@@ -128,9 +150,8 @@ def read_kept(line: bytes) -> KeptCheckpoint:
         IntegrityViolation: it is no kept checkpoint in its one form.
     """
     try:
-        document = parse_strict(line)
-        kept = kept_from(document["note"], document["hashes"])
-    except (NotCanonical, LookupError, TypeError):
+        kept = kept_from(parse_strict(line))
+    except NotCanonical:
         raise _unreadable() from None
     if kept_bytes(kept) != line:
         raise _unreadable()

@@ -16,11 +16,40 @@ from dagster_project.integrity.audit_entries import AuditAction, AuditEntry, lea
 from dagster_project.integrity.merkle import CompactRange
 from dagster_project.store.audit_tables import audit_checkpoints, audit_log_head
 from dagster_project.store.tables import audit_entries
-from dagster_project.store.transaction import Transaction, insert_rows
+from dagster_project.store.transaction import Transaction
 
-__all__ = ["AuditAction", "AuditEntry", "NewAuditEntry", "append_entries", "append_entry", "entries_after", "log_head"]
+__all__ = [
+    "FIRST",
+    "AuditAction",
+    "AuditEntry",
+    "NewAuditEntry",
+    "all_entries_after",
+    "append_entries",
+    "append_entry",
+    "entries_after",
+    "head_for_appending",
+    "log_head",
+    "readable_entries_after",
+    "write_hashes",
+]
 
+# Before every place that a row can have, those that no entry ever gets included.
+FIRST: Final = -(2**63)
 _PAGE: Final = 1000
+_checkpoints = audit_checkpoints.c
+# Built once: building it takes longer than running it, and every refresh appends.
+_STATE: Final = sa.select(
+    audit_log_head.c.size,
+    audit_log_head.c.hashes,
+    sa.func.coalesce(sa.select(sa.func.max(audit_entries.c.sequence)).scalar_subquery(), 0).label("last"),
+    sa.select(sa.func.max(_checkpoints.size))
+    .where(_checkpoints.anchored_at.is_not(None))
+    .scalar_subquery()
+    .label("anchored_size"),
+    sa.select(_checkpoints.note).where(_checkpoints.size == sa.bindparam("at")).scalar_subquery().label("note"),
+)
+_APPEND: Final = sa.insert(audit_entries)
+_MOVE_HEAD: Final = sa.update(audit_log_head)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +85,9 @@ def append_entries(transaction: Transaction, news: Sequence[NewAuditEntry]) -> i
     if not news:
         return head.size
     entries = [AuditEntry(sequence=place, **vars(new)) for place, new in enumerate(news, start=head.size + 1)]
-    insert_rows(transaction, audit_entries, [vars(entry) for entry in entries])
     log = head.appended(map(leaf_of, entries))
-    statement = sa.update(audit_log_head).values(size=log.size, hashes=write_hashes(log))
-    transaction.connection.execute(statement)
+    transaction.connection.execute(_APPEND, [vars(entry) for entry in entries])
+    transaction.connection.execute(_MOVE_HEAD, {"size": log.size, "hashes": write_hashes(log)})
     return log.size
 
 
@@ -72,25 +100,13 @@ def head_for_appending(transaction: Transaction) -> CompactRange:
         As `append_entries`.
     """
     anchored = None if transaction.anchor is None else transaction.anchor.newest()
-    anchored_size = None if anchored is None else anchored.size
-    checkpoints = audit_checkpoints.c
-    note = sa.select(checkpoints.note).where(checkpoints.size == anchored_size).scalar_subquery()
-    newest_anchored = sa.select(sa.func.max(checkpoints.size)).where(checkpoints.anchored_at.is_not(None))
-    last = sa.select(sa.func.max(audit_entries.c.sequence)).scalar_subquery()
-    found = transaction.connection.execute(
-        sa.select(
-            audit_log_head.c.size,
-            audit_log_head.c.hashes,
-            sa.func.coalesce(last, 0).label("last"),
-            sa.func.coalesce(newest_anchored.scalar_subquery(), -1).label("anchored_size"),
-            note.label("note"),
-        )
-    ).first()
+    found = transaction.connection.execute(_STATE, {"at": None if anchored is None else anchored.size}).first()
     if found is None or found.last != found.size:
         _refuse_rolled_back("its entries end elsewhere than its head says")
     if anchored is not None and (found.note != anchored.note or found.size < anchored.size):
         _refuse_rolled_back("it does not hold the newest checkpoint that was anchored")
-    if transaction.anchor is not None and (-1 if anchored is None else anchored.size) < found.anchored_size:
+    is_behind = found.anchored_size is not None and (anchored is None or anchored.size < found.anchored_size)
+    if transaction.anchor is not None and is_behind:
         raise Unavailable(
             "anchor_missing",
             what="the anchor of the audit log is gone, or is an older copy",
@@ -125,6 +141,26 @@ def all_entries_after(transaction: Transaction, sequence: int) -> Iterator[Audit
     while page := entries_after(transaction, sequence, limit=_PAGE):
         yield from page
         sequence = page[-1].sequence
+
+
+def readable_entries_after(transaction: Transaction, sequence: int) -> Iterator[tuple[int, AuditEntry | None]]:
+    """Yield the sequence of every row after `sequence`, in order, with its entry, or with None where it holds none."""
+    column = audit_entries.c.sequence
+    following = sa.select(column).where(column > sa.bindparam("after")).order_by(column).limit(_PAGE)
+    while places := transaction.connection.execute(following, {"after": sequence}).scalars().all():
+        try:
+            page: list[AuditEntry | None] = list(entries_after(transaction, sequence, limit=_PAGE))
+        except ValueError:  # somebody wrote what is no instant: which row, is found one by one
+            page = [_readable_entry(transaction, place) for place in places]
+        yield from zip(places, page, strict=True)
+        sequence = places[-1]
+
+
+def _readable_entry(transaction: Transaction, sequence: int) -> AuditEntry | None:
+    try:
+        return entries_after(transaction, sequence - 1, limit=1)[0]
+    except ValueError:
+        return None
 
 
 def write_hashes(log: CompactRange) -> str:

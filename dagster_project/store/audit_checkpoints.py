@@ -71,4 +71,4 @@ def mark_anchored(transaction: Transaction, until: int, *, at: datetime) -> None
 
 
 def _read(note: str, hashes: str) -> KeptCheckpoint:
-    return kept_from(note, [one for one in hashes.split(",") if one])
+    return kept_from({"note": note, "hashes": [one for one in hashes.split(",") if one]})

@@ -332,14 +332,16 @@ def test_a_profile_is_stored_once_with_its_bytes(store: Store) -> None:
 
 
 def test_audit_entries_are_read_in_order_of_one_incident_or_all(store: Store) -> None:
+    released, changed = audit.AuditAction.RELEASED, audit.AuditAction.PROFILE_CHANGED
+
     def entry(action: audit.AuditAction, incident: str | None) -> audit.NewAuditEntry:
         return audit.NewAuditEntry(at=AT, actor="a", action=action, subject="s", details_digest="d", incident=incident)
 
     with store.begin() as transaction:
-        first, *_ = (audit.append_entry(transaction, entry(*each)) for each in ((audit.AuditAction.RELEASED, "INC-1"), (audit.AuditAction.PROFILE_CHANGED, None)))
-        assert [row.action for row in audit.entries_after(transaction, 0, limit=9)] == [audit.AuditAction.RELEASED, audit.AuditAction.PROFILE_CHANGED]
-        assert [row.action for row in audit.entries_after(transaction, first, limit=9)] == [audit.AuditAction.PROFILE_CHANGED]
-        assert [row.action for row in audit.entries_after(transaction, 0, limit=9, incident="INC-1")] == [audit.AuditAction.RELEASED]
+        first, *_ = (audit.append_entry(transaction, entry(*each)) for each in ((released, "INC-1"), (changed, None)))
+        assert [row.action for row in audit.entries_after(transaction, 0, limit=9)] == [released, changed]
+        assert [row.action for row in audit.entries_after(transaction, first, limit=9)] == [changed]
+        assert [row.action for row in audit.entries_after(transaction, 0, limit=9, incident="INC-1")] == [released]
 
 
 def test_a_cursor_moves_forward_for_one_of_two_that_read_the_same_position(store: Store) -> None:
