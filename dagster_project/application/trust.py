@@ -20,6 +20,16 @@ from dagster_project.store.signing_files import load_service_keys
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.trust import TrustVersionRow, add_trust, adopted_versions
 
+__all__ = [
+    "AdoptedTrust",
+    "adopt",
+    "current_trust",
+    "latest_trust",
+    "public_trust_file",
+    "service_key",
+    "trust_chain",
+]
+
 
 def current_trust(transaction: Transaction, workspace: Workspace) -> Trust:
     """Return the trust that holds now: under it people decide.

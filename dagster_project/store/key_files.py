@@ -101,6 +101,7 @@ def replace_secret(path: Path, content: bytes) -> None:
     with _speaking(path):
         _write_new(fresh, content)
         fresh.replace(path)
+        _flush_folder(path.parent)
 
 
 @contextmanager
@@ -130,6 +131,16 @@ def _write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a key that rows already name must not be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _refused(code: str, *, what: str, path: Path, what_to_do: str) -> Unavailable:
