@@ -10,6 +10,7 @@ from datetime import datetime
 
 from dagster_project.application.candidates import current_refresh, opened_bridges
 from dagster_project.application.contexts import context_of, lineage_of_row, predecessor_row
+from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.canonical import canonical_bytes
@@ -65,6 +66,7 @@ def check_candidates(workspace: Workspace, incident: str) -> tuple[CheckedCandid
         checked = keep_checks(workspace, transaction, [_judge(workspace, transaction, refresh, row) for row in rows])
         if rows or not opened_bridges(transaction, refresh):
             conclude_refreshes(workspace, transaction, [refresh])
+    pull_what_lapsed(workspace, [incident])
     return tuple(checked)
 
 

@@ -92,7 +92,7 @@ def issue(workspace: Workspace, transaction: Transaction, new: Issue, taken: Seq
     now = max([workspace.clock.now(), *(one.issued_at for one in versions)])
     header = _header(new, versions, package_id, now)
     payload = _payload(new.content, header)
-    statement = _statement(workspace, new, header, versions, payload)
+    statement = _statement(workspace, new, header, payload)
     row = VersionRow(
         incident=new.incident,
         bridge=new.bridge,
@@ -208,9 +208,7 @@ def _keep_payload(transaction: Transaction, payload: Mapping[str, bytes]) -> str
     return transaction.put_sealed(canonical_bytes(digests))
 
 
-def _statement(
-    workspace: Workspace, new: Issue, header: Header, versions: Sequence[VersionRow], payload: Mapping[str, bytes]
-) -> bytes:
+def _statement(workspace: Workspace, new: Issue, header: Header, payload: Mapping[str, bytes]) -> bytes:
     folder = version_folder(header.version)
     release = ReleaseStatement(
         package_id=header.package_id,

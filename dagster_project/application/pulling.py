@@ -4,11 +4,12 @@ Belongs here: the version with the slot that a pull or a withdrawal puts in plac
 no person asks for because a clearance lapsed or was narrowed. Pulling waits for nobody and needs no fresh source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
 from dagster_project.application.issuing import issue, restate, told_versions
+from dagster_project.application.projecting import project
 from dagster_project.application.releasing import (
     check_of,
     context_of_version,
@@ -29,7 +30,7 @@ from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.decisions import NewDecision, add_decision
 from dagster_project.store.transaction import Transaction
-from dagster_project.store.versions import VersionRow, released_bridges, versions_of
+from dagster_project.store.versions import VersionRow, incidents_with_versions, released_bridges, versions_of
 
 AUTOMATIC: Final = "channelsafe"
 # Holds that say that what was cleared is cleared no more.
@@ -96,12 +97,27 @@ def _with_pulled(review: ReviewInputs, pulled: frozenset[str]) -> ReviewInputs:
     )
 
 
-def pull_what_lapsed(workspace: Workspace, transaction: Transaction, incident: str) -> list[VersionRow]:
-    """Pull from every bridge of an incident what its latest candidate holds because it is cleared no more."""
-    pulled = (
-        _pull_from(workspace, transaction, incident, bridge) for bridge in released_bridges(transaction, incident)
-    )
-    return [one for one in pulled if one is not None]
+def pull_what_lapsed(workspace: Workspace, refreshed: Collection[str]) -> list[VersionRow]:
+    """Pull what is cleared no more from every bridge of incidents that were just refreshed, and publish that.
+
+    Args:
+        workspace: The deployment.
+        refreshed: The incidents; most were never released, and cost one question together.
+    """
+    with workspace.store.read() as transaction:
+        told = [
+            (incident, bridge)
+            for incident in incidents_with_versions(transaction, refreshed)
+            for bridge in released_bridges(transaction, incident)
+        ]
+    pulled = []
+    for incident, bridge in told:
+        with workspace.store.begin() as transaction:
+            pulled.append(_pull_from(workspace, transaction, incident, bridge))
+    found = [one for one in pulled if one is not None]
+    if found:
+        project(workspace)
+    return found
 
 
 def _pull_from(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> VersionRow | None:

@@ -12,6 +12,7 @@ from typing import Final
 from dagster_project.application.candidates import Made, keep_candidates, view_digests
 from dagster_project.application.checks import CheckedCandidate, Judged, conclude_refreshes, keep_checks
 from dagster_project.application.gathering import BridgeToRender, Gathered, Pinned, gather
+from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, snapshot_taken, start_refreshes
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import Unavailable
@@ -94,7 +95,9 @@ def refresh_together(
             return []
         still = _not_overtaken(transaction, gathered)
         kept = [(one, bridges) for one, bridges in rendered if one.incident in still]
-        return _commit(workspace, transaction, kept, lane=lane, is_history=at is not None)
+        reports = _commit(workspace, transaction, kept, lane=lane, is_history=at is not None)
+    pull_what_lapsed(workspace, still)
+    return reports
 
 
 def _render(bridge: BridgeToRender) -> _Rendered:

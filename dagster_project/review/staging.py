@@ -88,10 +88,16 @@ class _Staged:
 
     def pull(self, pointer: str) -> None:
         """Put a leaf on hold whatever else was decided of it."""
-        self.kept.pop(pointer, None)
+        told = None if self.before is None else self.before.fields.get(pointer)
         if pointer in self.now.fields:
+            self.kept.pop(pointer, None)
             self.gone.discard(pointer)
             self.on_hold[pointer] = PULLED
+        elif told is None or told.hold is None:
+            # Nothing calls for the leaf any more: with it goes all that is said beside it.
+            place = "/".join(pointer.split("/")[:3])
+            for name in [one for one in self.kept if one == pointer or one.startswith(f"{place}/")]:
+                del self.kept[name]
 
     def keep_names(self) -> None:
         """Keep the names of what is kept, where the sources call for them no more."""

@@ -4,7 +4,7 @@ Belongs here: storing what a release, a pull or a withdrawal decided. Whether it
 numbers are gapless and one version is current, the database's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,6 +77,12 @@ def released_bridges(transaction: Transaction, incident: str) -> list[str]:
     """Return the bridges of an incident that have a version, by name."""
     statement = sa.select(_VERSIONS.bridge).where(_VERSIONS.incident == incident).distinct()
     return list(transaction.connection.execute(statement.order_by(_VERSIONS.bridge)).scalars())
+
+
+def incidents_with_versions(transaction: Transaction, incidents: Collection[str]) -> list[str]:
+    """Return those of these incidents of which anything was released, by name."""
+    statement = sa.select(_VERSIONS.incident).where(_VERSIONS.incident.in_(sorted(incidents))).distinct()
+    return list(transaction.connection.execute(statement.order_by(_VERSIONS.incident)).scalars())
 
 
 def all_versions(transaction: Transaction) -> list[VersionRow]:

@@ -16,12 +16,21 @@ import msgspec
 import pytest
 
 import dagster_project
-from dagster_project.packaging import absences, holds, profile_validation, release_check, release_rules, rendering
+from dagster_project.packaging import (
+    absences,
+    holds,
+    profile_validation,
+    release_check,
+    release_rules,
+    rendering,
+    reviewed_fields,
+)
 from dagster_project.packaging.context import ProfileTables, RenderingContext
 from dagster_project.packaging.lineage import Lineage, lineage_of
 from dagster_project.packaging.profile import Action, Profile, Rule
 from dagster_project.packaging.profile_validation import validate_profile
 from dagster_project.packaging.rendering import render
+from dagster_project.packaging.review_inputs import ReviewInputs
 from tests.support.histories import (
     History,
     after,
@@ -134,6 +143,16 @@ def altered(step: int, record_type: str, recordid: str, pointer: str, value: obj
     return after(step).replacing((record, changed(record, pointer, value)))
 
 
+def waiting(history: History, pointer: str) -> RenderingContext:
+    return replace(context(history), review=ReviewInputs(on_hold={pointer: "undecided"}))
+
+
+def weaker_policy() -> set[str]:
+    policy = shipped_profile().review_policy
+    weaker = {**policy.requirements, "identified": ("incident_command",)}
+    return findings(review_policy=msgspec.structs.replace(policy, requirements=weaker))
+
+
 def hold_reasons(one: RenderingContext) -> set[str]:
     return {field.hold.reason for field in render(one).held if field.hold}
 
@@ -199,7 +218,7 @@ def findings(**exchanged: Any) -> set[str]:  # noqa: ANN401 - any part of a prof
 
 
 def two_parameters() -> set[str]:
-    template = next(iter(shipped_profile().templates.values()))
+    template = shipped_profile().templates["data_integrity"]
     doubled = msgspec.structs.replace(template, parameters=template.parameters | {"second": "minutes"})
     return findings(templates=shipped_profile().templates | {"doubled": doubled})
 
@@ -284,11 +303,16 @@ FINDINGS: dict[str, Witness] = {
     "_slots": lambda: "slot_missing" in findings(slots={}),
     "_maps": lambda: "component_mapped_twice" in component_twice(),
     "_templates": lambda: "template_needs_one_parameter" in two_parameters(),
+    "_review_policy": lambda: "review_policy_too_weak" in weaker_policy(),
+}
+UNDECIDED: dict[str, Witness] = {
+    "no_decision_yet": lambda: "undecided" in hold_reasons(waiting(after(2), "/severity_code")),
 }
 REGISTRIES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Witness]]] = {
     # registry: (the module that walks it, its guards, their witnesses)
     "HOLD_GUARDS": (holds, holds.HOLD_GUARDS, HOLDS),
     "ABSENCE_GUARDS": (absences, absences.ABSENCE_GUARDS, ABSENCES),
+    "REVIEW_GUARDS": (reviewed_fields, holds.REVIEW_GUARDS, UNDECIDED),
     "DROP_GUARDS": (rendering, rendering.DROP_GUARDS, DROPS),
     "RELEASE_RULES": (release_check, release_rules.RELEASE_RULES, REASONS),
     "JUDGES": (profile_validation, profile_validation.JUDGES, FINDINGS),
