@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from dagster_project.integrity.checkpoints import KeptCheckpoint
 from dagster_project.integrity.merkle import CompactRange
 
-RangeState: TypeAlias = Literal["anchored", "unanchored", "changed", "missing"]
+RangeState: TypeAlias = Literal["anchored", "unanchored", "changed", "missing", "unproven"]
 EMPTY: Final = CompactRange()
 
 
@@ -52,7 +52,8 @@ class LogRange:
     """Entries from `first` to `last` (inclusive) of one state.
 
     `anchored` ones agree with a checkpoint outside the reach of whoever can change the log. `unanchored` ones agree
-    with what the log says of itself, which is no evidence against somebody who can change it.
+    with what the log says of itself, which is no evidence against somebody who can change it. `changed` ones include at
+    least one that is not what was written. `unproven` ones are there, and what they are to agree with is not.
     """
 
     first: int
@@ -93,13 +94,15 @@ def verify_log(log: LogCopy, *, anchored: Sequence[KeptCheckpoint], audit_keys: 
     anchored_until = max((one.size for one in anchor.kept), default=0)
     faults = [*log.faults, *_anchor_faults(log, anchored, anchor, own), *own.faults, *_order_faults(log)]
     segments = _Segments(dict(log.leaves), anchored_until)
-    for start, end in pairwise(_chain_of(boundaries, log.head)):
+    chain = _chain_of(boundaries, log.head)
+    for start, end in pairwise(chain):
         segments.judge(start, end)
+    segments.judge_rest(chain[-1])
     faults += [*segments.faults, *_head_faults(log, boundaries)]
     return LogVerification(
         entries=len(log.leaves),
         ranges=tuple(_merged(segments.ranges)),
-        faults=tuple(sorted(set(faults), key=lambda one: (one.first, one.last, one.code))),
+        faults=tuple(_joined(faults)),
         signed_until=max(own.signed_until, anchor.signed_until),
         anchored_until=anchored_until,
     )
@@ -219,7 +222,7 @@ class _Segments:
         if missing:
             present = _stretches(number for number in numbers if number in self._leaves)
             self.faults += [self._missing(first, last) for first, last in missing]
-            found = [LogRange(*one, "missing") for one in missing] + [LogRange(*one, "changed") for one in present]
+            found = [LogRange(*one, "missing") for one in missing] + [LogRange(*one, "unproven") for one in present]
             self.ranges += sorted(found, key=lambda one: one.first)
         elif start.appended(self._leaves[number] for number in numbers) != end:
             self.faults.append(LogFault("audit_entries_changed", numbers[0], numbers[-1]))
@@ -228,8 +231,13 @@ class _Segments:
             state: RangeState = "anchored" if end.size <= self._anchored_until else "unanchored"
             self.ranges.append(LogRange(numbers[0], numbers[-1], state))
 
+    def judge_rest(self, end: CompactRange) -> None:
+        """Judge entries for which nothing speaks, not even the log itself."""
+        if self._last > end.size:
+            self.ranges.append(LogRange(end.size + 1, self._last, "unproven"))
+
     def _missing(self, first: int, last: int) -> LogFault:
-        is_rolled_back = self._last < first <= self._anchored_until
+        is_rolled_back = self._last < first and self._last < self._anchored_until
         return LogFault("audit_log_rolled_back" if is_rolled_back else "audit_entries_missing", first, last)
 
 
@@ -246,6 +254,18 @@ def _stretches(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
             first = last = number
     if first is not None and last is not None:
         yield first, last
+
+
+def _joined(faults: Iterable[LogFault]) -> Iterator[LogFault]:
+    """Yield each fault once, in order; neighbours of one code as one."""
+    joined: dict[str, list[LogFault]] = {}
+    for one in sorted(set(faults), key=lambda one: (one.first, one.last)):
+        same = joined.setdefault(one.code, [])
+        if same and one.first == same[-1].last + 1:
+            same[-1] = LogFault(one.code, same[-1].first, one.last)
+        else:
+            same.append(one)
+    yield from sorted((one for same in joined.values() for one in same), key=lambda one: (one.first, one.code))
 
 
 def _merged(ranges: Iterable[LogRange]) -> Iterator[LogRange]:
