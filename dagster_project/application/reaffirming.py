@@ -14,6 +14,7 @@ import msgspec
 from dagster_project.application.issuing import issue
 from dagster_project.application.profile_approval import require_in_force
 from dagster_project.application.releasing import (
+    StagedPage,
     check_of,
     context_of_version,
     issue_from,
@@ -22,7 +23,7 @@ from dagster_project.application.releasing import (
     stage,
     taken_of,
 )
-from dagster_project.application.review_state import TakenDecision, review_state
+from dagster_project.application.review_state import TakenDecision, is_reviewable, review_state
 from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
@@ -46,7 +47,7 @@ def issue_reaffirmation(
     last = versions[-1]
     row = find_candidate(transaction, last.candidate_id or 0)
     before = context_of_version(workspace, transaction, last)
-    if row is None or _in_a_row(versions) >= before.profile.review_policy.reaffirmations:
+    if row is None or not people_may_reaffirm(workspace, transaction, versions):
         raise _refused(decision, "too_many_reaffirmations", "no new record came since the last reaffirmations")
     context = replace(before, review=_seen(before.review, decision, workspace.clock.now()))
     candidate = make_candidate(context, predecessor_of_version(workspace, transaction, versions))
@@ -87,16 +88,35 @@ def reaffirm_by_policy(workspace: Workspace, incident: str, bridge: str) -> Vers
     with workspace.store.begin() as transaction:
         current_trust(transaction, workspace)
         versions = versions_of(transaction, incident, bridge)
-        if not versions or versions[-1].state != "released" or versions[-1].candidate_id is None:
+        due = due_from(workspace, transaction, versions)
+        page = None if due is None or workspace.clock.now() < due else said_again(workspace, transaction, versions)
+        if page is None:
             return None
-        state = review_state(workspace, transaction, incident, bridge)
-        before = timedelta(minutes=state.context.profile.review_policy.reaffirm_before_minutes)
-        if workspace.clock.now() < versions[-1].valid_until - before:
-            return None
-        page = stage(workspace, transaction, state)
-        until = page.check.valid_until
-        if page.missing or page.is_news or until is None or until <= versions[-1].valid_until:
-            return None
+        state = page.state
         require_in_force(transaction, workspace, state.context.tables.digest)
         new = issue_of(workspace, state, page.candidate, page.check, kind="reaffirmation")
         return issue(workspace, transaction, new, taken_of(state.taken))
+
+
+def due_from(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> datetime | None:
+    """Return from when on a bridge's current page is to be reaffirmed, or None where it has none that can be."""
+    if not versions or versions[-1].state != "released" or versions[-1].candidate_id is None:
+        return None
+    policy = workspace.shelf.tables(transaction, versions[-1].profile_digest).profile.review_policy
+    return versions[-1].valid_until - timedelta(minutes=policy.reaffirm_before_minutes)
+
+
+def said_again(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> StagedPage | None:
+    """Return the current page as its sources state it anew, with a later validity; None where they do not."""
+    last = versions[-1]
+    if not is_reviewable(transaction, last.incident, last.bridge):
+        return None
+    page = stage(workspace, transaction, review_state(workspace, transaction, last.incident, last.bridge))
+    until = page.check.valid_until
+    return None if page.missing or page.is_news or until is None or until <= last.valid_until else page
+
+
+def people_may_reaffirm(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> bool:
+    """Tell whether the profile allows people one more reaffirmation without a new record."""
+    policy = workspace.shelf.tables(transaction, versions[-1].profile_digest).profile.review_policy
+    return _in_a_row(versions) < policy.reaffirmations

@@ -134,6 +134,12 @@ def review_state(
     )
 
 
+def is_reviewable(transaction: Transaction, incident: str, bridge: str) -> bool:
+    """Tell whether the latest candidate of a bridge passed its release check, without which nothing is reviewed."""
+    row = latest_candidate(transaction, incident, bridge)
+    return row is not None and gates.find_manifest(transaction, row.candidate_id) is not None
+
+
 def _checked_candidate(transaction: Transaction, incident: str, bridge: str) -> CandidateRow:
     row = latest_candidate(transaction, incident, bridge)
     if row is None or gates.find_manifest(transaction, row.candidate_id) is None:
