@@ -19,10 +19,17 @@ from dagster_project.jobs import (
     publish_analytics,
     refresh_incident,
     refresh_pending_incidents,
+    release_what_is_covered,
     report_refreshes,
 )
 from dagster_project.schedules import hourly_check_of_analytics
-from dagster_project.sensors import finished_refreshes, new_records, stale_candidates, unpublished_results
+from dagster_project.sensors import (
+    finished_refreshes,
+    new_records,
+    published_packages,
+    stale_candidates,
+    unpublished_results,
+)
 from dagster_project.settings import Settings, read_settings
 from resources.workspace import WorkspaceResource
 
@@ -32,8 +39,15 @@ def build_definitions(settings: Settings, resources: Mapping[str, object] | None
     return dg.Definitions(
         assets=[*REFRESH_ASSETS, analytics_files],
         asset_checks=[release_check, no_incident_left_behind, analytics_checks],
-        jobs=[refresh_incident, refresh_pending_incidents, report_refreshes, publish_analytics, check_analytics],
-        sensors=[new_records, finished_refreshes, stale_candidates, unpublished_results],
+        jobs=[
+            refresh_incident,
+            refresh_pending_incidents,
+            release_what_is_covered,
+            report_refreshes,
+            publish_analytics,
+            check_analytics,
+        ],
+        sensors=[new_records, finished_refreshes, stale_candidates, published_packages, unpublished_results],
         schedules=[hourly_check_of_analytics],
         resources={"channelsafe": WorkspaceResource(settings), **(resources or {})},
         executor=dg.in_process_executor,

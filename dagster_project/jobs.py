@@ -15,6 +15,7 @@ from typing import Final
 import dagster as dg
 
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
+from assets.releases import released_package
 from assets.reports import events_of_refresh, events_of_stale
 from checks.analytics import analytics_checks
 from checks.safety import release_check
@@ -31,13 +32,21 @@ REPORT_JOB: Final = "report_refreshes"
 LONGEST_REPORT: Final = timedelta(minutes=5)
 _INCIDENTS_PER_REPORT: Final = 20
 _BATCHES_PER_LINE: Final = 50
-REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, package_lineage)
+REFRESH_ASSETS = (source_snapshot, service_state_package, release_manifest, package_lineage, released_package)
 
 refresh_incident = dg.define_asset_job(
     "refresh_incident",
     # The standing check is about all incidents: a sensor evaluates it.
     selection=dg.AssetSelection.assets(*REFRESH_ASSETS) - dg.AssetSelection.checks(no_incident_left_behind),
-    description="Refresh one incident: snapshot, candidates, release check, internal manifests, lineage.",
+    description="Refresh one incident: snapshot, candidates, release check, internal manifests, lineage, and "
+    "release of what decisions or policy cover already.",
+)
+
+
+release_what_is_covered = dg.define_asset_job(
+    "release_what_is_covered",
+    selection=dg.AssetSelection.assets(released_package) - dg.AssetSelection.checks(no_incident_left_behind),
+    description="Release to the bridges of one incident what decisions, or the profile's own approval, cover already.",
 )
 
 

@@ -14,6 +14,7 @@ import dagster as dg
 from assets.reports import standing_event
 from dagster_project.application.attempts import Attempts, next_attempt_at
 from dagster_project.application.lanes import PendingChange, bulk_lane_is_worked, due_changes, share_out
+from dagster_project.application.policy_releases import keep_published
 from dagster_project.application.receiving import receive_landing
 from dagster_project.application.reporting import log_position, unpublished_position
 from dagster_project.application.standing import standing, sweep_stale
@@ -41,6 +42,8 @@ SECONDS_BETWEEN_TICKS: Final = 1
 SECONDS_BETWEEN_PUBLICATIONS: Final = 60
 SECONDS_BETWEEN_REPORTS: Final = 10
 SECONDS_BETWEEN_SWEEPS: Final = 60
+SECONDS_BETWEEN_ROUNDS: Final = 30
+LONGEST_ROUND: Final = timedelta(seconds=20)
 SEVERITY_ONE_PER_TICK: Final = 5
 TIME_TO_TAKE_THE_LANE: Final = timedelta(seconds=60)
 PARTITION_TAG: Final = "dagster/partition"
@@ -123,6 +126,25 @@ def stale_candidates(
     except ChannelsafeError as error:
         return dg.SkipReason(f"nothing could be read: {_reason(error)}")
     return dg.SensorResult(asset_events=[standing_event(now)])
+
+
+@dg.sensor(
+    minimum_interval_seconds=SECONDS_BETWEEN_ROUNDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps the published folder right: pulls, releases and reaffirms what needs nobody, ends what a "
+    "process that died left half published, and signs indexes again.",
+)
+def published_packages(
+    context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.SkipReason:
+    """Go one round. It asks for no run: what is current shows on the asset of each incident's next run."""
+    try:
+        kept = keep_published(channelsafe.workspace, at_most=LONGEST_ROUND)
+    except ChannelsafeError as error:
+        return dg.SkipReason(f"nothing could be published: {_reason(error)}")
+    if kept.failed:
+        context.log.error("%d packages could not be kept right: %s", len(kept.failed), sorted({*kept.failed.values()}))
+    return dg.SkipReason(f"{kept.asked} incidents asked, {kept.renewed} indexes signed again")
 
 
 @dg.sensor(

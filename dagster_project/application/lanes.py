@@ -11,6 +11,7 @@ from typing import Final
 
 from dagster_project.application.attempts import pauses
 from dagster_project.application.checks import check_candidates
+from dagster_project.application.policy_releases import release_after_refresh
 from dagster_project.application.refresh import RefreshReport, refresh_together
 from dagster_project.application.snapshots import goes_on
 from dagster_project.application.workspace import Workspace
@@ -98,6 +99,7 @@ def refresh_urgent(workspace: Workspace, names: Sequence[str]) -> tuple[RefreshR
         urgent = [found[name] for name in names if name in found and found[name].urgent]
         lanes.count_attempts(transaction, _revisions(urgent), at=workspace.clock.now())
     done = _one_by_one(workspace, [row.incident for row in urgent], lane=Lane.SEVERITY_ONE, lease=None)
+    _release_what_may_leave(workspace, done)
     return tuple(done.reports)
 
 
@@ -170,7 +172,19 @@ def _refresh_batch(workspace: Workspace, batch: Sequence[IncidentRow], lease: Le
     except ChannelsafeError:
         # One of them cannot be refreshed: each alone, so that it does not stop the others.
         done = _one_by_one(workspace, names, lane=Lane.BULK, lease=lease)
-    return replace(done, taken_up=begun)
+    done = replace(done, taken_up=begun)
+    _release_what_may_leave(workspace, done)
+    return done
+
+
+def _release_what_may_leave(workspace: Workspace, done: "_Done") -> None:
+    """Let policy release for what was refreshed without a run of its own; what fails shows in `channelsafe health`."""
+    names = [*(one.snapshot.refresh.incident for one in done.reports), *done.taken_up]
+    failed = release_after_refresh(workspace, names)
+    if failed:
+        with workspace.store.begin() as transaction:
+            for incident, code in failed.items():
+                lanes.note_failure(transaction, incident, code)
 
 
 def _begun_by_others(workspace: Workspace, batch: Sequence[IncidentRow]) -> tuple[str, ...]:

@@ -54,9 +54,13 @@ def project(workspace: Workspace) -> tuple[Published, ...]:
         Unavailable: the folder cannot be written.
         IntegrityViolation: what was read back is not what was written.
     """
+    return tuple(project_package(workspace, package_id) for package_id in packages_waiting(workspace))
+
+
+def packages_waiting(workspace: Workspace) -> list[str]:
+    """Return the packages with a pending publication."""
     with workspace.store.read() as transaction:
-        waiting = packages_to_publish(transaction)
-    return tuple(project_package(workspace, package_id) for package_id in waiting)
+        return packages_to_publish(transaction)
 
 
 def project_package(workspace: Workspace, package_id: str) -> Published:
