@@ -4,7 +4,6 @@ The cases are those that the TUF conformance suite puts to a client. After every
 byte what it was: `Outsider` sees to it.
 """
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from dagster_project.application.verify_published import verify_published
 from dagster_project.connections.trusted_state_file import replace_trusted_state
-from dagster_project.errors import Unavailable
+from dagster_project.errors import IntegrityViolation, Unavailable
 from dagster_project.integrity.publication import (
     NEWEST_INDEX,
     index_path,
@@ -22,7 +21,6 @@ from dagster_project.integrity.publication import (
     tombstone_bytes,
     tombstone_path,
 )
-from tests.support.command_line import CommandLine, fresh_command_line
 from tests.support.outsiders import STALE, UNREADABLE, VIOLATION, Outsider, predicate, small
 from tests.support.published_folders import BEGIN, INDEX_LASTS, PACKAGE_ID, Ceremonies, Publisher, resigned
 
@@ -133,6 +131,21 @@ def test_a_statement_that_was_replaced_along_with_its_past_is_refused_by_who_saw
     outsider.accepts(Publisher().release())
     other = Publisher(index_key="new").release(slot_state="on_hold")
     outsider.refuses(other, Ceremonies().add().add(index=("new",)), code="statement_replaced")
+
+
+def test_a_version_that_was_seen_may_not_vanish_even_with_a_new_index_key(outsider: Outsider) -> None:
+    outsider.accepts(Publisher().release().release())
+    trust = Ceremonies().add().add(index=("new",))
+    outsider.refuses(Publisher(index_key="new").release(), trust, code="index_entry_dropped")
+
+
+def test_another_package_is_not_held_against_the_trusted_state_of_this_one(outsider: Outsider) -> None:
+    outsider.accepts(Publisher().release())
+    before = outsider.state.read_bytes()
+    other = Publisher(package_id="other00000").release().write(outsider.place)
+    with pytest.raises(IntegrityViolation, match="package_id_differs"):
+        verify_published(other, trust_file=outsider.trust_file, state_file=outsider.state, at=BEGIN)
+    assert outsider.state.read_bytes() == before
 
 
 @pytest.mark.parametrize("seen_before", [True, False])
@@ -300,6 +313,12 @@ def test_a_tombstone_that_says_something_else_than_the_index_is_refused(outsider
     outsider.refuses(publisher, code="tombstone_differs")
 
 
+def test_a_tombstone_of_a_version_that_is_not_pulled_says_suspended_or_is_refused(outsider: Outsider) -> None:
+    publisher = small()
+    publisher.files[tombstone_path(2)] = tombstone_bytes(PACKAGE_ID, 2, "released")
+    outsider.refuses(publisher, code="tombstone_differs")
+
+
 # ---- trusted state -----------------------------------------------------------------------------------------------
 
 
@@ -329,52 +348,3 @@ def test_a_folder_for_trusted_state_that_cannot_be_made_is_told(outsider: Outsid
         verify_published(
             outsider.folder, trust_file=outsider.trust_file, state_file=outsider.place / "a file/seen.json", at=BEGIN
         )
-
-
-# ---- the command -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    return fresh_command_line(tmp_path / "nothing")
-
-
-def test_the_command_needs_only_the_folder_and_public_trust_and_touches_nothing_else(
-    run: CommandLine, outsider: Outsider
-) -> None:
-    outsider.is_given(small())
-    arguments = ("verify", str(outsider.folder), "--trust", str(outsider.trust_file), "--at", "2026-03-04T11:00:00Z")
-    answer = run(*arguments)
-    assert (answer.code, answer.err) == (0, "")
-    for said in ("current is version 2", "2026-03-04 15:00:00 UTC", "index 3", "2 versions", "1 pulled", "first time"):
-        assert said in answer.out
-    assert not run.home.parent.exists()
-    assert [str(path) for path in sorted(Path().rglob("*"))] == [
-        ".channelsafe-verify",
-        f".channelsafe-verify/{PACKAGE_ID}.trusted.json",
-    ]
-    again = run(*arguments, "--json")
-    assert (again.json["current"], again.json["seen_before"], again.json["is_stale"]) == (2, True, False)
-
-
-def test_the_command_exits_as_documented(run: CommandLine, outsider: Outsider) -> None:
-    outsider.is_given(small())
-    folder, trust = str(outsider.folder), str(outsider.trust_file)
-    at = ("--at", "2026-03-04T11:00:00Z")
-    assert run("verify", folder, "--trust", trust).code == STALE  # today is past the index of the tests
-    assert run("verify", folder, "--trust", trust + "x", *at).code == UNREADABLE
-    assert run("verify", folder + "x", "--trust", trust, *at).code == UNREADABLE
-    assert run("verify", folder, "--trust", trust, "--at", "today").code == 2
-    assert run("verify", folder).code == 2
-    assert run("verify", "--trust", trust).code == 2
-    assert run("verify", "--at", at[1]).code == 2
-    assert not (Path() / ".channelsafe-verify").exists()
-    (outsider.folder / "v000002/package.txt").write_bytes(b"all is well")
-    answer = run("verify", folder, "--trust", trust, *at)
-    assert (answer.code, answer.out) == (VIOLATION, "")
-    assert "v000002/package.txt" in answer.err
-    assert "all is well" not in answer.err
-    assert json.dumps(PACKAGE_ID) not in answer.err

@@ -88,6 +88,10 @@ def person_without_key(document: dict[str, Any]) -> None:
     document["custodians"].insert(0, [])
 
 
+def no_auditor(document: dict[str, Any]) -> None:
+    del document["services"]["audit"], document["keys"][key_of("audit").keyid]
+
+
 def weak_key(document: dict[str, Any]) -> None:
     weak = "01" + "00" * 31
     keyid = digest_bytes(bytes.fromhex(weak))
@@ -106,6 +110,7 @@ def weak_key(document: dict[str, Any]) -> None:
         lambda document: document.update(threshold=1),
         lambda document: document.update(threshold=4),
         person_without_key,
+        no_auditor,
         lambda document: document["services"].pop("index"),
     ],
 )
