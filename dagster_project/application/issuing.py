@@ -91,7 +91,7 @@ def issue(workspace: Workspace, transaction: Transaction, new: Issue, taken: Seq
     package_id = package_id_of(transaction, new.incident, new.bridge)
     now = max([workspace.clock.now(), *(one.issued_at for one in versions)])
     header = _header(new, versions, package_id, now)
-    payload = _payload(new.content, header)
+    payload = payload_of(new.content, header)
     statement = _statement(workspace, new, header, payload)
     row = VersionRow(
         incident=new.incident,
@@ -198,7 +198,8 @@ def _header(new: Issue, versions: Sequence[VersionRow], package_id: str, now: da
     )
 
 
-def _payload(content: dict[str, Any], header: Header) -> dict[str, bytes]:
+def payload_of(content: dict[str, Any], header: Header) -> dict[str, bytes]:
+    """Return the public files of a version by name: the package, and its views made from it alone."""
     package = canonical_bytes(package_document(header, content))
     return {PACKAGE: package, **released_views_of(content, header)}
 

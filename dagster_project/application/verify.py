@@ -14,6 +14,7 @@ import msgspec
 from dagster_project.application.checks import is_open, read_stored_check
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.replaying import compare_with_pins
+from dagster_project.application.version_verification import verify_version
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, IntegrityViolation
 from dagster_project.integrity.canonical import NotCanonical, parse_strict
@@ -30,6 +31,7 @@ from dagster_project.store.intake import RejectedState
 from dagster_project.store.open_items import items_of
 from dagster_project.store.records import RecordRow
 from dagster_project.store.transaction import Transaction
+from dagster_project.store.versions import VersionRow, all_versions
 
 # What a sound body raises where a row names it as something that it is not. Verification has to go on and say so.
 _NOT_OF_ITS_KIND: Final = (NotCanonical, msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError)
@@ -59,6 +61,7 @@ class VerificationReport:
     unused_packs: int
     records: int
     candidates: int
+    versions: int
     other_renderer: int
     violations: tuple[Violation, ...]
 
@@ -80,8 +83,26 @@ def verify(workspace: Workspace, *, progress: Callable[[str], None]) -> Verifica
                 candidates += 1
                 others += int(row.renderer_digest != workspace.renderer.digest)
                 violations += _verified(_name(row), partial(verify_candidate, workspace, transaction, row))
+        released = all_versions(transaction)
+        for version in released:
+            progress(f"{version.incident} {version.bridge} version {version.version}")
+            before = [one for one in released if _is_before(one, version)]
+            where = f"{version.incident}/{version.bridge}/version {version.version}"
+            violations += _verified(where, partial(verify_version, workspace, transaction, version, before))
         count = records.count_records(transaction)
-    return VerificationReport(account.bodies, account.unused_packs, count, candidates, others, tuple(violations))
+    return VerificationReport(
+        bodies=account.bodies,
+        unused_packs=account.unused_packs,
+        records=count,
+        candidates=candidates,
+        versions=len(released),
+        other_renderer=others,
+        violations=tuple(violations),
+    )
+
+
+def _is_before(one: VersionRow, other: VersionRow) -> bool:
+    return (one.incident, one.bridge) == (other.incident, other.bridge) and one.version < other.version
 
 
 def _name(row: CandidateRow) -> str:

@@ -169,7 +169,10 @@ def _verify_store(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json(report)
     else:
-        click.echo(f"{report.bodies} bodies, {report.records} records and {report.candidates} candidates verified")
+        click.echo(
+            f"{report.bodies} bodies, {report.records} records, {report.candidates} candidates "
+            f"and {report.versions} released versions verified"
+        )
         if report.unused_packs:
             click.echo(f"{report.unused_packs} packs of bodies are unused: their transactions never committed")
         if report.other_renderer:

@@ -4,7 +4,7 @@ Belongs here: the commands that render. Exit code 1 where a candidate did not pa
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import click
@@ -20,6 +20,7 @@ from dagster_project.application.refresh import (
 )
 from dagster_project.application.replaying import replay_candidate
 from dagster_project.application.snapshots import newest_recorded
+from dagster_project.application.version_verification import replay_one_version
 from dagster_project.application.workspace import Workspace, create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json, short
 from dagster_project.cli.printing import candidate_line
@@ -137,11 +138,31 @@ def candidate(settings: Settings, incident: str, bridge: str, ordinal: int | Non
     if as_json:
         print_json(report)
     else:
-        how = "the same renderer" if report.same_renderer else "ANOTHER renderer than it was made with"
-        click.echo(f"{incident.upper()} {bridge} candidate {report.ordinal}, made again by {how}")
-        for part, equal in sorted(report.equal.items()):
-            click.echo(f"  {part:<8} {'equal byte for byte' if equal else 'differs'}")
+        what = f"{incident.upper()} {bridge} candidate {report.ordinal}"
+        _print_comparison(what, report.equal, same=report.same_renderer)
     return 0 if report.reproduced else 4
+
+
+@replay.command("version")
+@click.argument("incident")
+@click.argument("bridge")
+@click.option("--version", type=click.IntRange(min=1), default=None, help="Which version; default the newest.")
+@json_option
+@click.pass_obj
+def released_version(settings: Settings, incident: str, bridge: str, version: int | None, *, as_json: bool) -> int:
+    """Rebuild one released version of INCIDENT on BRIDGE from what it pins, and compare it byte for byte."""
+    report = replay_one_version(open_workspace(settings), incident.upper(), bridge, version)
+    if as_json:
+        print_json(report)
+        return 0 if report.reproduced else 4
+    _print_comparison(f"{incident.upper()} {bridge} version {report.version}", report.equal, same=report.same_renderer)
+    return 0 if report.reproduced else 4
+
+
+def _print_comparison(what: str, parts: Mapping[str, bool], *, same: bool) -> None:
+    click.echo(f"{what}, made again by {'the same renderer' if same else 'ANOTHER renderer than it was made with'}")
+    for part, equal in sorted(parts.items()):
+        click.echo(f"  {part:<8} {'equal byte for byte' if equal else 'differs'}")
 
 
 @replay.command("google-cloud")
