@@ -94,9 +94,9 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class FolderPlan:
     """The paths that an index demands of its folder; what is in neither must not lie there.
 
-    `required` must be there. `unfinished` tells what is under way where a path is there, by a code: payload of pulled
-    versions (``pull_not_finished``), tombstones of versions that are not pulled (``restoration_not_finished``), files
-    of the next version and the next index (``release_not_finished``).
+    `required` must be there. `unfinished` tells what is under way where a path is there, by a code: a pull or its
+    restoration (``pull_not_finished``) by payload of pulled versions and tombstones of others; a release
+    (``release_not_finished``) by files of the next version and the next index.
     """
 
     required: frozenset[str]
@@ -227,7 +227,7 @@ def folder_plan(index: Index) -> FolderPlan:
             unfinished.update(dict.fromkeys(payload_paths(version), "pull_not_finished"))
         else:
             required.update(payload_paths(version))
-            unfinished[tombstone_path(version)] = "restoration_not_finished"
+            unfinished[tombstone_path(version)] = "pull_not_finished"
     return FolderPlan(required=frozenset(required), unfinished=unfinished)
 
 

@@ -185,14 +185,12 @@ def _find_unfinished(index: Index, files: Mapping[str, bytes]) -> list[Unfinishe
     found = [Unfinished(begun[path], path) for path in sorted(begun.keys() & files.keys())]
     for version, one in index.versions.items():
         path = tombstone_path(version)
-        said = files.get(path)
-        suspended = tombstone_bytes(index.package_id, version, "suspended")
-        if said is None or (one.state in PULLED and said == tombstone_bytes(index.package_id, version, one.state)):
-            continue
-        if said != suspended:
-            _refuse("tombstone_differs", "the tombstone says something else than the index", path)
-        if one.state == "withdrawn":
-            found.append(Unfinished("pull_not_finished", path))  # it was suspended first
+        said = {state: tombstone_bytes(index.package_id, version, state) for state in PULLED}
+        if path in files and files[path] not in said.values():
+            _refuse("tombstone_differs", "this is not the tombstone of this version", path)
+        if one.state in PULLED and files[path] != said[one.state]:
+            # Tombstones come before the index that says so, so that a file that is gone has always its reason.
+            found.append(Unfinished("pull_not_finished", path))
     return found
 
 

@@ -259,6 +259,11 @@ def payload_still_there(publisher: Publisher) -> str:
     return path
 
 
+def tombstone_moved_first(publisher: Publisher) -> str:
+    publisher.files[tombstone_path(2)] = tombstone_bytes(PACKAGE_ID, 2, "withdrawn")
+    return tombstone_path(2)
+
+
 def tombstone_not_moved(publisher: Publisher) -> str:
     publisher.files[tombstone_path(1)] = tombstone_bytes(PACKAGE_ID, 1, "suspended")
     return tombstone_path(1)
@@ -284,7 +289,8 @@ def next_index_there(publisher: Publisher) -> str:
     [
         (payload_still_there, "pull_not_finished"),
         (tombstone_not_moved, "pull_not_finished"),
-        (tombstone_still_there, "restoration_not_finished"),
+        (tombstone_still_there, "pull_not_finished"),
+        (tombstone_moved_first, "pull_not_finished"),
         (next_version_there, "release_not_finished"),
         (next_index_there, "release_not_finished"),
     ],
@@ -307,13 +313,13 @@ def test_payload_that_a_pull_left_behind_is_still_held_against_its_statement(out
 @pytest.mark.parametrize(
     "said", [tombstone_bytes(PACKAGE_ID, 1, "released"), tombstone_bytes(PACKAGE_ID, 2, "withdrawn"), b"{}", b""]
 )
-def test_a_tombstone_that_says_something_else_than_the_index_is_refused(outsider: Outsider, said: bytes) -> None:
+def test_what_is_not_the_tombstone_of_its_version_is_refused(outsider: Outsider, said: bytes) -> None:
     publisher = small()
     publisher.files[tombstone_path(1)] = said
     outsider.refuses(publisher, code="tombstone_differs")
 
 
-def test_a_tombstone_of_a_version_that_is_not_pulled_says_suspended_or_is_refused(outsider: Outsider) -> None:
+def test_a_tombstone_that_says_released_is_refused(outsider: Outsider) -> None:
     publisher = small()
     publisher.files[tombstone_path(2)] = tombstone_bytes(PACKAGE_ID, 2, "released")
     outsider.refuses(publisher, code="tombstone_differs")
