@@ -68,13 +68,16 @@ def verify(settings: Settings, *, export: Path | None, trust: Path | None, ancho
 
 
 @audit.command("export")
-@click.option(
-    "--out", type=click.File("wb", atomic=True), default="-", help="The file to write; default standard output."
-)
+@click.option("--out", type=click.File("wb", atomic=True), help="The file to write; default standard output.")
 @click.pass_obj
-def export_log(settings: Settings, out: BinaryIO) -> None:
+def export_log(settings: Settings, out: BinaryIO | None) -> None:
     """Write the log out, one JSON object a line; it carries ids and digests only."""
-    out.writelines(export_audit_log(open_workspace(settings)))
+    lines = export_audit_log(open_workspace(settings))
+    if out is not None:
+        out.writelines(lines)
+        return
+    for line in lines:
+        click.echo(line.decode(), nl=False)
 
 
 def _print(verified: VerifiedLog) -> None:

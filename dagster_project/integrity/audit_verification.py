@@ -195,7 +195,8 @@ def _head_faults(log: LogCopy, boundaries: Mapping[int, CompactRange]) -> Iterat
     if log.head.size < newest:
         yield LogFault("audit_log_rolled_back", log.head.size + 1, newest)
     elif log.head.size == newest and boundaries.get(newest, EMPTY) != log.head:
-        yield LogFault("audit_head_differs", min(1, newest), newest)
+        before = max((size for size in boundaries if size < newest), default=0)
+        yield LogFault("audit_head_differs", min(before + 1, newest), newest)
 
 
 def _chain_of(boundaries: Mapping[int, CompactRange], head: CompactRange | None) -> list[CompactRange]:
@@ -257,12 +258,12 @@ def _stretches(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def _joined(faults: Iterable[LogFault]) -> Iterator[LogFault]:
-    """Yield each fault once, in order; neighbours of one code as one."""
+    """Yield each fault once, in order; those of one code that touch as one."""
     joined: dict[str, list[LogFault]] = {}
-    for one in sorted(set(faults), key=lambda one: (one.first, one.last)):
+    for one in sorted(faults, key=lambda one: (one.first, one.last)):
         same = joined.setdefault(one.code, [])
-        if same and one.first == same[-1].last + 1:
-            same[-1] = LogFault(one.code, same[-1].first, one.last)
+        if same and one.first <= same[-1].last + 1:
+            same[-1] = LogFault(one.code, same[-1].first, max(same[-1].last, one.last))
         else:
             same.append(one)
     yield from sorted((one for same in joined.values() for one in same), key=lambda one: (one.first, one.code))

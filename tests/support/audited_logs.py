@@ -17,7 +17,7 @@ from dagster_project.integrity.checkpoints import KeptCheckpoint
 from dagster_project.settings import Settings
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entries
 from tests.fixtures.keys import write_test_keys
-from tests.support.command_line import CommandLine
+from tests.support.command_line import Answer, CommandLine
 
 AT: Final = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
@@ -104,3 +104,18 @@ def copied_home(workspace: Workspace, folder: Path) -> Path:
     workspace.store.engine.dispose()
     shutil.copytree(workspace.settings.home, folder)
     return folder
+
+
+def verify(workspace: Workspace) -> Answer:
+    """Run `channelsafe audit verify --json`."""
+    return command_line_of_audited(workspace)("audit", "verify", "--json")
+
+
+def faults(answer: Answer) -> set[tuple[str, int, int]]:
+    """Return code, first and last entry of every fault that it named."""
+    return {(one["code"], one["first"], one["last"]) for one in answer.json["found"]["faults"]}
+
+
+def ranges(answer: Answer) -> list[tuple[int, int, str]]:
+    """Return first and last entry and state of every range that it told."""
+    return [(one["first"], one["last"], one["state"]) for one in answer.json["found"]["ranges"]]
