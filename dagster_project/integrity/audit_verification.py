@@ -153,7 +153,7 @@ def _anchor_faults(log: LogCopy, anchored: Sequence[KeptCheckpoint], anchor: _So
             common = max((one.size for one in anchor.kept if one.size < after.size), default=0)
             yield LogFault("audit_log_forked", common + 1, after.size)
     newest = max((one.size for one in anchor.kept), default=0)
-    if anchor.kept and newest < log.anchored_size:
+    if newest < log.anchored_size:
         yield LogFault("anchor_rolled_back", newest + 1, log.anchored_size)
     notes = {one.size: one.note for one in own.kept}
     for before_size, one in _with_size_before(anchor.kept):
