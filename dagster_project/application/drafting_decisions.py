@@ -7,8 +7,9 @@ what they were not shown. Taking it is `deciding`.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from dagster_project.application.issuing import told_versions
 from dagster_project.application.releasing import StagedPage, stage
-from dagster_project.application.review_state import ReviewState, review_state
+from dagster_project.application.review_state import ReviewState, TakenDecision, review_state, taken_decisions
 from dagster_project.application.trust import latest_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
@@ -16,6 +17,8 @@ from dagster_project.integrity.signatures import SigningKey
 from dagster_project.review.changes import Change
 from dagster_project.review.coverage import Approval, may_approve
 from dagster_project.review.decisions import Act, Decision
+from dagster_project.review.history import active_holds
+from dagster_project.store.versions import VersionRow, released_bridges, versions_of
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,47 @@ def draft_act(
         reason=reason,
         decided_at=workspace.clock.now(),
     )
+
+
+def current_version(workspace: Workspace, incident: str, bridge: str) -> VersionRow:
+    """Return the version that a bridge has now.
+
+    Raises:
+        UsageError: none is current.
+    """
+    with workspace.store.read() as transaction:
+        versions = versions_of(transaction, incident, bridge)
+    current = next((one for one in versions if one.state == "released"), None)
+    if current is None:
+        raise UsageError(
+            "no_current_version",
+            what="no version is current",
+            where=f"incident {incident}, bridge {bridge}",
+            what_to_do=f"See what was released with `channelsafe history {incident}`.",
+        )
+    return current
+
+
+def versions_of_incident(workspace: Workspace, incident: str) -> list[VersionRow]:
+    """Return every version of every bridge of an incident, by bridge and number."""
+    with workspace.store.read() as transaction:
+        bridges = released_bridges(transaction, incident)
+        return [one for bridge in bridges for one in versions_of(transaction, incident, bridge)]
+
+
+def shown_fields(workspace: Workspace, row: VersionRow) -> tuple[str, ...]:
+    """Return the leaves that a version shows and that are not on hold, by pointer."""
+    with workspace.store.read() as transaction:
+        (told,) = told_versions(transaction, [row])
+    return tuple(sorted(told.shown))
+
+
+def holds_in_force(workspace: Workspace, incident: str, bridge: str) -> tuple[TakenDecision, ...]:
+    """Return the holds that stop releases to a bridge, oldest first."""
+    with workspace.store.read() as transaction:
+        taken = taken_decisions(transaction, latest_trust(transaction, workspace), incident, bridge)
+    active = active_holds([(one.row.decision_digest, one.decision) for one in taken])
+    return tuple(one for one in taken if one.row.decision_digest in active)
 
 
 def _chosen(

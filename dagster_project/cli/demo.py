@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from dagster_project.application.analytics import publish
+from dagster_project.application.demo_reviews import begin_reviews
 from dagster_project.application.demo_store import make_demo_store
 from dagster_project.application.landing import admit_landing
 from dagster_project.application.overview import (
@@ -54,6 +55,7 @@ def demo(settings: Settings, *, as_json: bool) -> None:
     workspace = open_workspace(settings, clock=clock)
     digests = _load_profiles(workspace, scenario)
     say(f"{scenario.title}\n{scenario.incident}, {len(scenario.steps)} steps, two customer bridges\n")
+    review = begin_reviews(workspace, scenario.incident)
     seed_dagster_home(settings)
     with demo_runner(workspace) as run:
         for step in scenario.steps:
@@ -61,6 +63,8 @@ def demo(settings: Settings, *, as_json: bool) -> None:
             _play(workspace, step, digests, say)
             outcome = run(scenario.incident)
             _say_step(workspace, scenario, say, succeeded=outcome.success)
+            for line in (*review.left_by_policy(), *review.after_step(step.number)):
+                say(f"       {line}")
     end = _end(workspace, scenario)
     if as_json:
         print_json(end)
