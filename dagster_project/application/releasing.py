@@ -18,6 +18,7 @@ from dagster_project.application.review_state import ReviewState, TakenDecision,
 from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
+from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.documents import document_of, read_document
 from dagster_project.packaging.candidate import Candidate, make_candidate
@@ -25,6 +26,7 @@ from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.delta import Predecessor
 from dagster_project.packaging.fields import leaves
 from dagster_project.packaging.lineage import fields_from, read_lineage
+from dagster_project.packaging.open_items import MATERIAL_CHANGE, OpenItem, material_change
 from dagster_project.packaging.release_check import ReleaseCheck, release_check, release_check_document
 from dagster_project.packaging.review_inputs import ReviewInputs
 from dagster_project.review.changes import Change
@@ -33,6 +35,7 @@ from dagster_project.review.decisions import Act
 from dagster_project.review.history import Taken
 from dagster_project.store import incidents
 from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.open_items import NewOpenItem, keep_open_items, unresolved_items
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
 
@@ -148,7 +151,57 @@ def release_in(workspace: Workspace, transaction: Transaction, incident: str, br
             what_to_do="Reaffirm it with `channelsafe review reaffirm` if it is about to be too old.",
         )
     new = issue_of(workspace, state, page.candidate, page.check, kind="release", carried=page.carried)
-    return issue(workspace, transaction, new, taken_of(state.taken))
+    row = issue(workspace, transaction, new, taken_of(state.taken))
+    _keep_material_items(workspace, transaction, page)
+    return row
+
+
+def _keep_material_items(workspace: Workspace, transaction: Transaction, page: StagedPage) -> None:
+    """Open an item for every material change that no person was asked about; one for whom it is resolves them all."""
+    state = page.state
+    approved = _page_approval(page)
+    if approved is not None and "support_leadership" in approved.roles:
+        found = []
+    else:
+        units: dict[str, list[str]] = {}
+        for one in page.carried:
+            if one.standing and one.material:
+                units.setdefault(one.unit, []).append(one.pointer)
+        items = [material_change(state.bridge, unit, tuple(fields)) for unit, fields in sorted(units.items())]
+        found = [*_still_open(transaction, state), *(_new_item(state, item) for item in items)]
+    keep_open_items(
+        transaction,
+        found,
+        among={(state.incident, state.bridge)},
+        kinds=(MATERIAL_CHANGE,),
+        at=workspace.clock.now(),
+    )
+
+
+def _new_item(state: ReviewState, item: OpenItem) -> NewOpenItem:
+    return NewOpenItem(
+        incident=state.incident,
+        bridge=state.bridge,
+        kind=item.kind,
+        identity_digest=item.identity_digest,
+        owner_role=item.owner_role,
+        detail=canonical_bytes(document_of(item)),
+    )
+
+
+def _still_open(transaction: Transaction, state: ReviewState) -> list[NewOpenItem]:
+    return [
+        NewOpenItem(
+            incident=row.incident,
+            bridge=row.bridge,
+            kind=row.kind,
+            identity_digest=row.identity_digest,
+            owner_role=row.owner_role,
+            detail=b"",  # it is open already, and what is open stays as it was opened
+        )
+        for row in unresolved_items(transaction, state.incident)
+        if (row.bridge, row.kind) == (state.bridge, MATERIAL_CHANGE)
+    ]
 
 
 def _ready(workspace: Workspace, transaction: Transaction, state: ReviewState) -> StagedPage:

@@ -46,7 +46,9 @@ def package_document(header: Header, content: dict[str, Any]) -> dict[str, Any]:
 
 def header_lines(header: Header) -> tuple[str, ...]:
     """Return what a page says of its own version, a sentence each."""
-    follows = "It is the first version." if header.supersedes is None else f"It replaces version {header.supersedes.version}."
+    follows = (
+        "It is the first version." if header.supersedes is None else f"It replaces version {header.supersedes.version}."
+    )
     lines = [f"Version {header.version}, issued at {_said(header.issued_at)}. {follows}"]
     if header.as_of is not None:
         lines.append(f"What it states was recorded by {_said(header.as_of)}.")

@@ -47,6 +47,11 @@ RESOLUTIONS: Final = {
     "required_but_missing": ("account_leadership", "A record that feeds the required field."),
     "dependency_not_cleared": ("security", "A clearance that names this record version, field and channel."),
 }
+MATERIAL_CHANGE: Final = "material_change"
+# Questions that a release opens, not a rendering: they are kept and resolved apart.
+RELEASE_RESOLUTIONS: Final = {
+    MATERIAL_CHANGE: ("support_leadership", "Support leadership approving a page of this bridge after it."),
+}
 
 
 class OpenItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +76,21 @@ def open_items_of(context: RenderingContext, rendering: Rendering) -> tuple[Open
     """Return the open items that a rendering calls for, in a stable order."""
     items = (*_of_holds(context, rendering), *_of_clearance(context))
     return tuple(sorted(items, key=lambda one: (one.kind, one.slot, one.fields, one.evidence)))
+
+
+def material_change(bridge: str, unit: str, fields: tuple[str, ...]) -> OpenItem:
+    """Return the open item of a material change that the profile's own approval let leave (rule R3)."""
+    owner, resolved_by = RELEASE_RESOLUTIONS[MATERIAL_CHANGE]
+    return OpenItem(
+        kind=MATERIAL_CHANGE,
+        bridge=bridge,
+        slot=unit,
+        fields=fields,
+        evidence=(),
+        rejected=(),
+        owner_role=owner,
+        resolved_by=resolved_by,
+    )
 
 
 def _of_holds(context: RenderingContext, rendering: Rendering) -> Iterator[OpenItem]:
