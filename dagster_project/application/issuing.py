@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from dagster_project.application.audit_log import audit_key, make_checkpoint
 from dagster_project.application.trust import service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes
@@ -117,6 +118,7 @@ def issue(workspace: Workspace, transaction: Transaction, new: Issue, taken: Seq
     add_version(transaction, row)
     sign_index(workspace, transaction, new.incident, new.bridge, now)
     append_entry(transaction, _audit_entry(transaction, row, now))
+    make_checkpoint(workspace, transaction, audit_key(workspace))
     return row
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_project.application.audit_log import anchor_checkpoints
 from dagster_project.application.issuing import INDEX_CADENCE, payload_digests, sign_index, stored_index
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.published_folder import read_published_folder
@@ -54,7 +55,11 @@ def project(workspace: Workspace) -> tuple[Published, ...]:
         Unavailable: the folder cannot be written.
         IntegrityViolation: what was read back is not what was written.
     """
-    return tuple(project_package(workspace, package_id) for package_id in packages_waiting(workspace))
+    published = tuple(project_package(workspace, package_id) for package_id in packages_waiting(workspace))
+    if published:
+        # Afterwards, so that an anchor that cannot be written keeps back no pull.
+        anchor_checkpoints(workspace)
+    return published
 
 
 def packages_waiting(workspace: Workspace) -> list[str]:
