@@ -4,11 +4,12 @@ Belongs here: making a checkpoint that follows from the one before, and bringing
 and export are `audit_evidence`; appending is `store.audit`.
 """
 
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from dagster_project.application.trust import service_key
 from dagster_project.application.workspace import Workspace
-from dagster_project.errors import IntegrityViolation, Unavailable
+from dagster_project.errors import IntegrityViolation, Unavailable, UsageError
 from dagster_project.integrity.audit_entries import leaf_of
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.checkpoints import KeptCheckpoint, make_kept
@@ -25,7 +26,9 @@ from dagster_project.store.audit import (
 from dagster_project.store.audit_checkpoints import (
     add_checkpoint,
     checkpoints_after,
+    forget_anchor,
     mark_anchored,
+    newest_anchored_size,
     newest_checkpoint,
 )
 from dagster_project.store.transaction import Transaction
@@ -132,6 +135,40 @@ def checkpoint_now(workspace: Workspace) -> KeptCheckpoint:
         kept = make_checkpoint(workspace, transaction, key)
     anchor_checkpoints(workspace)
     return kept
+
+
+def replace_anchor(workspace: Workspace) -> KeptCheckpoint:
+    """Give up the anchor so far and begin a new one: a person's decision, which the log keeps as an entry.
+
+    The new one must be empty, so that no evidence is passed over by naming the wrong file.
+
+    Raises:
+        UsageError: the deployment names no anchor, or one that holds checkpoints.
+        IntegrityViolation: the log is not even what it says of itself.
+        As `checkpoint_now`.
+    """
+    anchor = workspace.store.anchor
+    if anchor is None or anchor.newest() is not None:
+        raise UsageError(
+            "anchor_not_new",
+            what="a new anchor is a file that holds no checkpoint yet",
+            where="CHANNELSAFE_ANCHOR",
+            what_to_do="Name another file, and keep the old one: it is the evidence of what was there.",
+        )
+    now = workspace.clock.now()
+    with workspace.store.begin() as guarded:
+        transaction = replace(guarded, anchor=None)
+        given_up = newest_anchored_size(transaction)
+        forget_anchor(transaction)
+        entry = NewAuditEntry(
+            at=now,
+            actor="channelsafe",
+            action=AuditAction.ANCHOR_REPLACED,
+            subject=f"anchor/checkpoint/{given_up}",
+            details_digest=transaction.put_sealed(canonical_bytes({"marked_as_anchored": given_up})),
+        )
+        append_entry(transaction, entry)
+    return checkpoint_now(workspace)
 
 
 def _repair_of(workspace: Workspace, transaction: Transaction, size: int) -> NewAuditEntry:

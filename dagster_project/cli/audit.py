@@ -11,7 +11,7 @@ from dagster_project.application.audit_evidence import (
     verify_audit_export,
     verify_audit_log,
 )
-from dagster_project.application.audit_log import checkpoint_now
+from dagster_project.application.audit_log import checkpoint_now, replace_anchor
 from dagster_project.application.workspace import open_workspace
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.settings import Settings
@@ -25,12 +25,17 @@ def audit() -> None:
 
 
 @audit.command("checkpoint")
+@click.option(
+    "--new-anchor",
+    is_flag=True,
+    help="Give up the anchor so far: CHANNELSAFE_ANCHOR now names a new, empty one.",
+)
 @json_option
 @click.pass_obj
-def checkpoint(settings: Settings, *, as_json: bool) -> None:
+def checkpoint(settings: Settings, *, new_anchor: bool, as_json: bool) -> None:
     """Sign the log as it stands, and append the checkpoint to the anchor (CHANNELSAFE_ANCHOR)."""
     workspace = open_workspace(settings)
-    kept = checkpoint_now(workspace)
+    kept = replace_anchor(workspace) if new_anchor else checkpoint_now(workspace)
     has_anchor = settings.anchor is not None
     if as_json:
         print_json({"size": kept.size, "note": kept.note, "signed": kept.is_signed, "anchored": has_anchor})

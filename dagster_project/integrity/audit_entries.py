@@ -41,6 +41,7 @@ class AuditAction(StrEnum):
     ANNEX_OPENED = "annex_opened"
     DATA_ACCESSED = "data_accessed"
     ANCHOR_REPAIRED = "anchor_repaired"
+    ANCHOR_REPLACED = "anchor_replaced"
 
 
 @dataclass(frozen=True, kw_only=True)

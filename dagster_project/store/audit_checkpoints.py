@@ -70,5 +70,10 @@ def mark_anchored(transaction: Transaction, until: int, *, at: datetime) -> None
     transaction.connection.execute(sa.update(audit_checkpoints).where(unmarked).values(anchored_at=at))
 
 
+def forget_anchor(transaction: Transaction) -> None:
+    """Mark no checkpoint as anchored any more: the anchor that the marks speak of is given up."""
+    transaction.connection.execute(sa.update(audit_checkpoints).values(anchored_at=None))
+
+
 def _read(note: str, hashes: str) -> KeptCheckpoint:
     return kept_from({"note": note, "hashes": [one for one in hashes.split(",") if one]})

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.clock import FixedClock
-from dagster_project.errors import IntegrityViolation
+from dagster_project.errors import IntegrityViolation, Unavailable
 from dagster_project.integrity.checkpoints import kept_bytes
+from dagster_project.store.audit import entries_after
 from dagster_project.store.audit_tables import audit_checkpoints, audit_log_head
 from dagster_project.store.tables import audit_entries
 from tests.support.audit_tampering import (
@@ -174,3 +175,30 @@ def test_a_fork_that_somebody_wrote_into_the_anchor_is_named_from_where_it_began
     assert answer.code == 4
     assert ("audit_log_forked", 11, 20) in faults(answer)
     hidden.store.engine.dispose()
+
+
+def test_people_may_go_on_from_an_older_copy_with_a_new_anchor_and_the_log_says_so(
+    older: tuple[Workspace, Workspace], tmp_path: Path
+) -> None:
+    _, restored = older
+    elsewhere = reopened(restored, anchor=tmp_path / "elsewhere" / "new.ndjson")
+    with pytest.raises(Unavailable, match="anchor_missing"):  # another file alone does not do it
+        append(elsewhere, 1)
+    assert command_line_of_audited(elsewhere)("audit", "checkpoint", "--new-anchor").code == 0
+    assert append(elsewhere, 1) == 16
+    answer = verify(elsewhere)
+    assert (answer.code, ranges(answer)) == (0, [(1, 15, "anchored"), (16, 16, "unanchored")])
+    with elsewhere.store.read() as transaction:
+        assert [entry.action for entry in entries_after(transaction, 14, limit=1)] == ["anchor_replaced"]
+    again = reopened(elsewhere, anchor=restored.settings.anchor)
+    assert verify(again).code == 4  # the old anchor goes on saying what is missing
+    elsewhere.store.engine.dispose()
+    again.store.engine.dispose()
+
+
+def test_an_anchor_that_holds_checkpoints_is_never_taken_for_a_new_one(older: tuple[Workspace, Workspace]) -> None:
+    _, restored = older
+    answer = command_line_of_audited(restored)("audit", "checkpoint", "--new-anchor")
+    assert (answer.code, "anchor_not_new" in answer.err) == (2, True)
+    answer = command_line_of_audited(reopened(restored, anchor=None))("audit", "checkpoint", "--new-anchor")
+    assert (answer.code, "anchor_not_new" in answer.err) == (2, True)
