@@ -11,10 +11,12 @@ from dagster_project.application.review_state import read_taken
 from dagster_project.application.trust import latest_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
+from dagster_project.integrity.audit_entries import AuditAction
 from dagster_project.packaging.profile import Profile
 from dagster_project.review.decisions import Act
 from dagster_project.review.profile_rules import PROFILE_ROLES, is_stricter, missing_profile_roles
 from dagster_project.store import decisions as decision_rows
+from dagster_project.store.audit import NewAuditEntry, append_entry
 from dagster_project.store.profile_proposals import ProposalRow, add_proposal, find_proposal
 from dagster_project.store.transaction import Transaction
 
@@ -50,6 +52,16 @@ def propose_profile(workspace: Workspace, profile: Profile, *, proposer: str, re
     """
     digest = load_profile(workspace, profile)
     with workspace.store.begin() as transaction:
+        append_entry(
+            transaction,
+            NewAuditEntry(
+                at=workspace.clock.now(),
+                actor=proposer,
+                action=AuditAction.PROFILE_CHANGED,
+                subject=f"profile/{digest}",
+                details_digest=digest,
+            ),
+        )
         add_proposal(
             transaction,
             ProposalRow(profile_digest=digest, proposer=proposer, replaces=replaces, proposed_at=workspace.clock.now()),
