@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dagster_project.application.audit_log import audit_key, make_checkpoint
+from dagster_project.application.published_marks import refuse_to_fall_behind
 from dagster_project.application.trust import service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes
@@ -41,7 +42,7 @@ from dagster_project.store.versions import (
     VersionRow,
     add_index,
     add_version,
-    latest_index,
+    indexes_of,
     set_states,
     versions_of,
 )
@@ -130,13 +131,18 @@ def restate(workspace: Workspace, transaction: Transaction, incident: str, bridg
 
 
 def sign_index(workspace: Workspace, transaction: Transaction, incident: str, bridge: str, at: datetime) -> IndexRow:
-    """Sign the next index of a package; its publication is pending then."""
+    """Sign the next index of a package; its publication is pending then.
+
+    Raises:
+        IntegrityViolation: ``store_rolled_back``, the published folder shows an index that the store does not know.
+    """
     package_id = package_id_of(transaction, incident, bridge)
-    before = latest_index(transaction, package_id)
+    before = indexes_of(transaction, package_id)
+    refuse_to_fall_behind(workspace, transaction, package_id, before)
     versions = versions_of(transaction, incident, bridge)
     index = Index(
         package_id=package_id,
-        index_version=1 if before is None else before.index_version + 1,
+        index_version=len(before) + 1,
         current=next((one.version for one in versions if one.state == "released"), None),
         versions={
             one.version: ListedVersion(state=one.state, statement_digest=one.statement_digest)  # type: ignore[arg-type] # the table allows these words alone

@@ -3,23 +3,31 @@
 Belongs here: which files lie in the folder, in which order they come and go, and the read-back. It is level-triggered:
 whatever a process that died left, the next one ends at the same folder. Order: payload of new versions, tombstones,
 indexes, the newest index, and only then what is taken back is removed; so a reader finds all that an index demands.
+Where several indexes wait, the folder goes through them one by one, because a reader understands one that is under
+way; only one that would show what has been taken back since is passed over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_project.application.audit_log import anchor_checkpoints
 from dagster_project.application.issuing import INDEX_CADENCE, payload_digests, sign_index, stored_index
+from dagster_project.application.published_marks import package_folder, refuse_to_fall_behind
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.published_folder import read_published_folder
-from dagster_project.connections.published_writing import clear_unfinished, remove_published, write_published
-from dagster_project.errors import IntegrityViolation
+from dagster_project.connections.published_writing import (
+    alone_in,
+    clear_unfinished,
+    read_if_published,
+    remove_published,
+    write_published,
+)
+from dagster_project.errors import ChannelsafeError, IntegrityViolation
+from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.publication import (
     NEWEST_INDEX,
     PULLED,
     Index,
-    folder_plan,
     index_path,
     payload_paths,
     statement_path,
@@ -53,13 +61,18 @@ def project(workspace: Workspace) -> tuple[Published, ...]:
 
     Raises:
         Unavailable: the folder cannot be written.
-        IntegrityViolation: what was read back is not what was written.
+        IntegrityViolation: what was read back is not what was written, or the store is older than the folder.
+            What is wrong with one package is said after every other one was published.
     """
-    published = tuple(project_package(workspace, package_id) for package_id in packages_waiting(workspace))
-    if published:
-        # Afterwards, so that an anchor that cannot be written keeps back no pull.
-        anchor_checkpoints(workspace)
-    return published
+    published, failures = [], []
+    for package_id in packages_waiting(workspace):
+        try:
+            published.append(project_package(workspace, package_id))
+        except ChannelsafeError as error:
+            failures.append(error)
+    for failure in failures:
+        raise failure
+    return tuple(published)
 
 
 def packages_waiting(workspace: Workspace) -> list[str]:
@@ -70,22 +83,54 @@ def packages_waiting(workspace: Workspace) -> list[str]:
 
 def project_package(workspace: Workspace, package_id: str) -> Published:
     """Bring the folder of one package up to its newest index; see `project`."""
-    root = workspace.settings.published / package_id
-    with workspace.store.read() as transaction:
-        indexes = indexes_of(transaction, package_id)
-        index = stored_index(transaction, indexes[-1])
+    root = package_folder(workspace, package_id)
+    # The store is read once nobody else writes: whoever waited must not put an older index back.
+    with alone_in(root.parent), workspace.store.read() as transaction:
+        rows = indexes_of(transaction, package_id)
+        refuse_to_fall_behind(workspace, transaction, package_id, rows)
         clear_unfinished(root)
-        for name, body in _files(transaction, indexes, index):
-            write_published(root, name, body)
+        for index in _steps(transaction, root, rows):
+            written = _bring_to(transaction, root, rows[: index.index_version], index)
+        _read_back(root, written)
+    with workspace.store.begin() as transaction:
+        mark_published(transaction, package_id, rows[-1].index_version, workspace.clock.now())
+    return Published(package_id, rows[-1].index_version)
+
+
+def _steps(transaction: Transaction, root: Path, rows: Sequence[IndexRow]) -> Iterator[Index]:
+    """Yield the indexes that the folder is to show one after the other, the newest last.
+
+    None of them shows a version that the newest has taken back, unless the folder shows it already.
+    """
+    newest = stored_index(transaction, rows[-1])
+    shown = read_if_published(root, NEWEST_INDEX)
+    at = [number for number, row in enumerate(rows) if shown is not None and row.body_digest == digest_bytes(shown)]
+    if at:
+        there = _shown_versions(stored_index(transaction, rows[at[0]]))
+        for row in rows[at[0] + 1 : -1]:
+            index = stored_index(transaction, row)
+            if _shown_versions(index) <= _shown_versions(newest) | there:
+                yield index
+                there = _shown_versions(index)
+    yield newest
+
+
+def _shown_versions(index: Index) -> frozenset[int]:
+    return frozenset(version for version, one in index.versions.items() if one.state not in PULLED)
+
+
+def _bring_to(transaction: Transaction, root: Path, rows: Sequence[IndexRow], index: Index) -> Mapping[str, str]:
+    """Bring the folder to one index; return the digests of all that it holds then."""
+    digests = {}
+    for name, body in _files(transaction, rows, index):
+        write_published(root, name, body)
+        digests[name] = digest_bytes(body)
     for name in _to_remove(index):
         remove_published(root, name)
-    _read_back(root, index)
-    with workspace.store.begin() as transaction:
-        mark_published(transaction, package_id, index.index_version, workspace.clock.now())
-    return Published(package_id, index.index_version)
+    return digests
 
 
-def _files(transaction: Transaction, indexes: list[IndexRow], index: Index) -> Iterator[tuple[str, bytes]]:
+def _files(transaction: Transaction, indexes: Sequence[IndexRow], index: Index) -> Iterator[tuple[str, bytes]]:
     """Yield what the folder must hold, in the order in which it has to appear."""
     for row in versions_of(transaction, indexes[-1].incident, indexes[-1].bridge):
         if row.version in index.versions:
@@ -114,14 +159,14 @@ def _to_remove(index: Index) -> Iterator[str]:
             yield tombstone_path(version)
 
 
-def _read_back(root: Path, index: Index) -> None:
-    present = set(read_published_folder(root).files)
-    plan = folder_plan(index)
-    if not plan.required <= present or present - plan.required:
+def _read_back(root: Path, written: Mapping[str, str]) -> None:
+    present = {name: digest_bytes(body) for name, body in read_published_folder(root).files.items()}
+    if present != written:
+        differing = sorted(name for name in present.keys() | written if present.get(name) != written.get(name))
         raise IntegrityViolation(
             "published_folder_differs",
-            what="the published folder does not hold exactly what its index demands",
-            where=f"package {index.package_id}",
+            what=f"the published folder does not hold exactly what its index demands: {len(differing)} files differ",
+            where=f"{root.name}/{ascii(differing[0])[1:-1]}",
             what_to_do="Take away what does not belong there; then run `channelsafe publish` again.",
         )
 
@@ -130,13 +175,28 @@ def renew_indexes(workspace: Workspace) -> int:
     """Sign the indexes again whose cadence has come, so that a reader can tell silence from a folder held back.
 
     The cadence counts from the index's own signing: nothing that happens elsewhere moves it (invariant I1).
+
+    Raises:
+        IntegrityViolation: the store is older than what was published of a package; every other one was renewed.
     """
-    now = workspace.clock.now()
-    renewed = 0
-    with workspace.store.begin() as transaction:
-        for package_id in all_packages(transaction):
-            last = indexes_of(transaction, package_id)[-1]
-            if now >= last.signed_at + INDEX_CADENCE:
-                sign_index(workspace, transaction, last.incident, last.bridge, now)
-                renewed += 1
+    with workspace.store.read() as transaction:
+        packages = all_packages(transaction)
+    renewed, failures = 0, []
+    for package_id in packages:
+        try:
+            renewed += _renew(workspace, package_id)
+        except IntegrityViolation as error:
+            failures.append(error)
+    for failure in failures:
+        raise failure
     return renewed
+
+
+def _renew(workspace: Workspace, package_id: str) -> int:
+    now = workspace.clock.now()
+    with workspace.store.begin() as transaction:
+        last = indexes_of(transaction, package_id)[-1]
+        if now < last.signed_at + INDEX_CADENCE:
+            return 0
+        sign_index(workspace, transaction, last.incident, last.bridge, now)
+    return 1
