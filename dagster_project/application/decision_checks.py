@@ -183,7 +183,13 @@ def _restore(proposed: Proposed) -> None:
         proposed.refuse("not_pulled", "a field that is named was not pulled", "See `channelsafe review show`.")
 
 
+def _refuse_while_held(proposed: Proposed) -> None:
+    if active_holds([(one.row.decision_digest, one.decision) for one in proposed.taken()]):
+        proposed.refuse("on_hold_by_people", "a hold stops every release to this bridge", "Have it lifted first.")
+
+
 def _reaffirm(proposed: Proposed) -> None:
+    _refuse_while_held(proposed)
     version = _version(proposed)
     if version.state != "released" or version.candidate_id is None:
         proposed.refuse("not_current", "only the current page can be reaffirmed", "See `channelsafe history`.")
@@ -194,6 +200,7 @@ def _reaffirm(proposed: Proposed) -> None:
 
 
 def _acknowledge(proposed: Proposed) -> None:
+    _refuse_while_held(proposed)
     require_incident(proposed.transaction, proposed.decision.incident)
     if proposed.versions():
         proposed.refuse(

@@ -110,11 +110,16 @@ def _needs_page_approval(page: StagedPage) -> bool:
 
 
 def _page_approval(page: StagedPage) -> TakenDecision | None:
-    """Return the approval of exactly this page, by someone whom one of its changes asks for (R5)."""
+    """Return the approval of exactly this page, by someone whom one of its changes asks for, after all others (R5)."""
     asked = {role for one in page.carried for role in one.roles}
+    carried = {one.digest for one in page.carried}
     for one in reversed(page.state.taken):
-        if one.decision.act is Act.APPROVE and one.decision.page == page.digest and one.roles & asked:
+        if one.decision.act is not Act.APPROVE or not one.roles & asked:
+            continue
+        if one.decision.page == page.digest:
             return one
+        if carried & {*one.decision.changes}:
+            return None
     return None
 
 
