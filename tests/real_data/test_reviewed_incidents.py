@@ -1,0 +1,54 @@
+"""The real status feed, reviewed by scripted people under a simulated clock: does review keep up, and what does it cost.
+
+The data is named by CHANNELSAFE_REAL_DATA or lies beside the clone; without it these tests are left out.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from dagster_project.application.reminders import Answer
+from tests.support.review_figures import ReviewFigures, review_figures
+from tests.support.review_people import PEOPLE
+from tests.support.scripted_reviewers import ReviewedFeed, review_feed
+
+pytestmark = pytest.mark.real_data
+
+DATA = Path(os.environ.get("CHANNELSAFE_REAL_DATA") or Path(__file__).parents[3] / "shared" / "data")
+FEED = DATA / "incidents" / "google_cloud_incidents.json"
+
+
+@pytest.fixture(scope="module")
+def reviewed(tmp_path_factory: pytest.TempPathFactory) -> ReviewedFeed:
+    if not FEED.exists():
+        pytest.skip("the real status feed is not there; name its folder with CHANNELSAFE_REAL_DATA")
+    return review_feed(FEED, tmp_path_factory.mktemp("real-reviewed"))
+
+
+@pytest.fixture(scope="module")
+def figures(reviewed: ReviewedFeed) -> ReviewFigures:
+    return review_figures(reviewed.bench.workspace, reviewed.last_post, PEOPLE)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"\n{text}\n")
+
+
+def test_no_bridge_is_left_with_a_page_that_is_too_old_while_reminders_are_answered(
+    reviewed: ReviewedFeed, figures: ReviewFigures
+) -> None:
+    say("\n".join(figures.lines()))
+    say(
+        f"reminders answered: {reviewed.answered[Answer.PERSON]} by a person's observation, {reviewed.answered[Answer.NEW_RECORD]} by asking the source again in {len(reviewed.asked)} incidents, {reviewed.answered[Answer.POLICY]} by policy alone"
+    )
+    assert figures.told == reviewed.last_post.keys()
+    assert figures.stale == ()
+    assert reviewed.refused == {}
+
+
+def test_review_asks_for_few_decisions_per_release(figures: ReviewFigures) -> None:
+    assert len(figures.changes) == figures.versions["release"]
+    # Whoever is asked for nothing is not disturbed: legal has no change in this feed.
+    assert set(figures.decisions["legal"]) == {0}
