@@ -1,4 +1,4 @@
-"""The real status feed, reviewed by scripted people under a simulated clock: does review keep up, and what does it cost.
+"""The real status feed, reviewed by scripted people under a simulated clock: does it keep up, and what does it cost.
 
 The data is named by CHANNELSAFE_REAL_DATA or lies beside the clone; without it these tests are left out.
 """
@@ -40,8 +40,10 @@ def test_no_bridge_is_left_with_a_page_that_is_too_old_while_reminders_are_answe
     reviewed: ReviewedFeed, figures: ReviewFigures
 ) -> None:
     say("\n".join(figures.lines()))
+    answered = reviewed.answered
     say(
-        f"reminders answered: {reviewed.answered[Answer.PERSON]} by a person's observation, {reviewed.answered[Answer.NEW_RECORD]} by asking the source again in {len(reviewed.asked)} incidents, {reviewed.answered[Answer.POLICY]} by policy alone"
+        f"reminders answered: {answered[Answer.PERSON]} by a person's observation, {answered[Answer.NEW_RECORD]} by asking"
+        f" the source again in {len(reviewed.asked)} incidents, {answered[Answer.POLICY]} by policy alone"
     )
     assert figures.told == reviewed.last_post.keys()
     assert figures.stale == ()

@@ -52,7 +52,8 @@ class ReviewFigures:
         yield f"changes to approve per release: {_spread(self.changes)}"
         for role, numbers in self.decisions.items():
             yield f"decisions per release, {role}: {_spread(numbers)}"
-        yield f"decisions per release, all roles: {_spread([sum(one) for one in zip(*self.decisions.values(), strict=True)])}"
+        together = [sum(one) for one in zip(*self.decisions.values(), strict=True)]
+        yield f"decisions per release, all roles: {_spread(together)}"
 
 
 def _spread(numbers: Sequence[int]) -> str:
