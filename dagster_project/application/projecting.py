@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_project.application.audit_log import anchor_checkpoints
 from dagster_project.application.issuing import INDEX_CADENCE, payload_digests, sign_index, stored_index
 from dagster_project.application.published_marks import package_folder, refuse_to_fall_behind
 from dagster_project.application.workspace import Workspace
@@ -70,6 +71,9 @@ def project(workspace: Workspace) -> tuple[Published, ...]:
             published.append(project_package(workspace, package_id))
         except ChannelsafeError as error:
             failures.append(error)
+    if published:
+        # Afterwards, so that an anchor that cannot be written keeps back no pull.
+        anchor_checkpoints(workspace)
     for failure in failures:
         raise failure
     return tuple(published)
