@@ -48,10 +48,12 @@ def propose_profile(workspace: Workspace, profile: Profile, *, proposer: str, re
         replaces: Digest of the profile in force that it is to replace: a stricter one needs one approval only.
 
     Raises:
-        UnsafeOrRejected: the profile has errors.
+        UnsafeOrRejected: the profile has errors, or what it is to replace is not in force.
     """
     digest = load_profile(workspace, profile)
     with workspace.store.begin() as transaction:
+        if replaces:
+            _require_replaceable(transaction, workspace, replaces, by=digest)
         append_entry(
             transaction,
             NewAuditEntry(
@@ -67,6 +69,17 @@ def propose_profile(workspace: Workspace, profile: Profile, *, proposer: str, re
             ProposalRow(profile_digest=digest, proposer=proposer, replaces=replaces, proposed_at=workspace.clock.now()),
         )
     return digest
+
+
+def _require_replaceable(transaction: Transaction, workspace: Workspace, digest: str, *, by: str) -> None:
+    """Refuse to replace what is not in force: so chains of replacements end, and a slip of the pen is noticed."""
+    if digest == by or not profile_standing(transaction, workspace, digest).in_force:
+        raise UnsafeOrRejected(
+            "replaced_not_in_force",
+            what="the profile that is to be replaced is not one that is in force",
+            where=f"profile {digest}",
+            what_to_do="Nothing was proposed. `channelsafe profile show` lists those in force.",
+        )
 
 
 def profile_standing(transaction: Transaction, workspace: Workspace, digest: str) -> ProfileStanding:
