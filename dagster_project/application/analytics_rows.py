@@ -15,6 +15,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, get_args
 
+from dagster_project.application.findings import FINDING_KINDS
+from dagster_project.application.receipts import RECEIPT_KINDS
 from dagster_project.application.reporting import VALIDITY_RULE
 from dagster_project.connections.duckdb_columns import KEYED, PLAIN, Row, Says
 from dagster_project.integrity.publication import PublicState
@@ -35,8 +37,6 @@ _CAUSES: Final = (
 )  # fmt: skip
 _VERSION_KINDS: Final = ("release", "acknowledgement", "reaffirmation", "pull")
 _PUBLICATION_STATES: Final = get_args(PublicState)
-_RECEIPTS: Final = ("handed_off", "fetched", "acknowledged", "read_aloud", "accepted", "rejected")
-FINDING_KINDS: Final = ("leak", "stale", "misleading")
 _ACTS: Final = tuple(act.value for act in Act if act not in {Act.APPROVE_PROFILE, Act.REJECT_PROFILE})
 _OPERATIONS: Final = ("add", "remove", "replace")
 _OUTCOMES: Final = tuple(outcome.value for outcome in CandidateOutcome)
@@ -349,7 +349,7 @@ class ReceiptRow(Row, frozen=True, kw_only=True):
     bridge: Bridge
     version: Version
     recipient: Annotated[str, Says("Who received it, as a keyed digest: equal digests are one recipient.", form=KEYED)]
-    kind: Annotated[str, Says("What happened; 'accepted' and 'rejected' are verdicts.", _RECEIPTS)]
+    kind: Annotated[str, Says("What happened; 'accepted' and 'rejected' are verdicts.", RECEIPT_KINDS)]
     reopened_internal: Annotated[
         bool | None, Says("Whether an internal system had to be reopened; NULL where nobody answered.")
     ]

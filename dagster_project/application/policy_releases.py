@@ -122,7 +122,7 @@ def _ask(workspace: Workspace, incident: str, bridge: str) -> BridgeStanding:
         if refused.code not in _WAITS:
             raise
         released, waits_for = None, refused.code
-    if waits_for == "nothing_to_release":
+    if waits_for in {"nothing_to_release", "not_releasable"}:
         released = reaffirm_by_policy(workspace, incident, bridge)
     with workspace.store.read() as transaction:
         versions = versions_of(transaction, incident, bridge)

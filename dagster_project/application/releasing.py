@@ -75,6 +75,12 @@ def stage(workspace: Workspace, transaction: Transaction, state: ReviewState) ->
     return replace(page, missing=tuple(_missing(workspace, transaction, page)))
 
 
+def stage_by_policy(workspace: Workspace, transaction: Transaction, state: ReviewState) -> StagedPage:
+    """Make and check the page that may leave without any approval by people; what they rejected stays rejected."""
+    alone = coverage_of(state.changes, [], state.coverage.rejected)
+    return stage(workspace, transaction, replace(state, coverage=alone))
+
+
 def check_of(context: RenderingContext, candidate: Candidate, versions: Sequence[VersionRow]) -> ReleaseCheck:
     """Return the release check over a page that follows the last of these versions."""
     return release_check(
@@ -217,8 +223,7 @@ def _ready(workspace: Workspace, transaction: Transaction, state: ReviewState) -
     page = stage(workspace, transaction, state)
     if page.missing != (NO_PAGE_APPROVAL,) or state.told is None:
         return page
-    alone = replace(state, coverage=coverage_of(state.changes, [], state.coverage.rejected))
-    by_policy = stage(workspace, transaction, alone)
+    by_policy = stage_by_policy(workspace, transaction, state)
     return by_policy if by_policy.is_news and not by_policy.missing else page
 
 

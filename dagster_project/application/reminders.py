@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from dagster_project.application.issuing import told_versions
-from dagster_project.application.reaffirming import due_from, people_may_reaffirm, said_again
+from dagster_project.application.reaffirming import due_from, is_still_called_for, people_may_reaffirm, said_again
+from dagster_project.application.review_state import is_reviewable
 from dagster_project.application.workspace import Workspace
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, all_versions, versions_of
@@ -20,11 +21,14 @@ class Answer(StrEnum):
     """What keeps a page from being too old.
 
     `POLICY`: its sources said the same again, so the profile's approval does. `PERSON`: incident command or support
-    leadership looks. `NEW_RECORD`: people looked as often as the profile allows, so a source must say something.
+    leadership looks. `DECISION`: the sources call for another page, so what waits for people must be decided.
+    `NEW_RECORD`: a source must say something, because people looked as often as the profile allows, or because what
+    is new cannot be shown yet.
     """
 
     POLICY = "policy"
     PERSON = "person"
+    DECISION = "decision"
     NEW_RECORD = "new_record"
 
 
@@ -80,4 +84,7 @@ def _of_bridge(workspace: Workspace, transaction: Transaction, incident: str, br
 def _answer(workspace: Workspace, transaction: Transaction, versions: list[VersionRow]) -> Answer:
     if said_again(workspace, transaction, versions) is not None:
         return Answer.POLICY
+    if not is_still_called_for(workspace, transaction, versions):
+        reviewable = is_reviewable(transaction, versions[-1].incident, versions[-1].bridge)
+        return Answer.DECISION if reviewable else Answer.NEW_RECORD
     return Answer.PERSON if people_may_reaffirm(workspace, transaction, versions) else Answer.NEW_RECORD

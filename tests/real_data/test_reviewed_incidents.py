@@ -42,8 +42,8 @@ def test_no_bridge_is_left_with_a_page_that_is_too_old_while_reminders_are_answe
     say("\n".join(figures.lines()))
     answered = reviewed.answered
     say(
-        f"reminders answered: {answered[Answer.PERSON]} by a person's observation, {answered[Answer.NEW_RECORD]} by asking"
-        f" the source again in {len(reviewed.asked)} incidents, {answered[Answer.POLICY]} by policy alone"
+        f"reminders answered: {answered[Answer.PERSON]} by a person's observation, {answered[Answer.POLICY]} by policy,"
+        f" {answered[Answer.NEW_RECORD]} by asking the source again in {len(reviewed.asked)} incidents"
     )
     assert figures.told == reviewed.last_post.keys()
     assert figures.stale == ()

@@ -178,6 +178,10 @@ class _Days:
             return False
         return True
 
+    def _by_decision(self, reminder: Reminder) -> bool:
+        self._decide(reminder.incident)
+        return not reminders_of(self._workspace, reminder.incident, reminder.bridge)
+
     def _by_source(self, reminder: Reminder) -> bool:
         if not self._answers.sources_are_asked:
             return False
@@ -190,6 +194,7 @@ class _Days:
 _ANSWERS: Final = {
     Answer.POLICY: _Days._by_policy,
     Answer.PERSON: _Days._by_person,
+    Answer.DECISION: _Days._by_decision,
     Answer.NEW_RECORD: _Days._by_source,
 }
 

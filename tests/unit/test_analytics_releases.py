@@ -14,16 +14,20 @@ import sqlalchemy as sa
 from dagster_project.application.admit import DeliveredUnit, admit
 from dagster_project.application.analytics import publish
 from dagster_project.application.analytics_columns import INTERNAL_FILE, PUBLIC_FILE, PUBLIC_TABLES, VIEWS
+from dagster_project.application.findings import record_finding
+from dagster_project.application.issuing import sign_index
+from dagster_project.application.receipts import VersionName, record_receipt
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.clock import FixedClock
 from dagster_project.demo.scenario import load_scenario, restricted_values
 from dagster_project.errors import ChannelsafeError, IntegrityViolation
 from dagster_project.integrity.digests import digest_bytes
+from dagster_project.integrity.signatures import SigningKey, read_envelope, sign_envelope
 from dagster_project.review.decisions import Act
 from dagster_project.sources.record import Classification
-from dagster_project.store.release_tables import findings, receipts
-from dagster_project.store.versions import versions_of
+from dagster_project.store.signing_files import new_signing_key
+from dagster_project.store.versions import latest_index, versions_of
 from tests.support.review_people import PEOPLE, Bench, make_bench
 from tests.support.stored_bodies import flip, stored_body
 from tests.support.workspaces import make_workspace, play_scenario
@@ -41,23 +45,12 @@ def approve_and_release(bench: Bench, bridge: str) -> None:
 
 def hear(workspace: Workspace, bridge: str, version: int, kind: str, *, reopened: bool | None = None) -> None:
     """Put a receipt on record."""
-    now = workspace.clock.now()
-    row = {
-        "incident": INCIDENT, "bridge": bridge, "version": version, "recipient": "bridge-lead", "kind": kind,
-        "reopened_internal": reopened, "at": now, "recorded_at": now,
-    }  # fmt: skip
-    with workspace.store.begin() as transaction:
-        transaction.connection.execute(sa.insert(receipts).values(**row))
+    record_receipt(workspace, VersionName(INCIDENT, bridge, version), kind, recipient="bridge-lead", reopened=reopened)
 
 
 def find(workspace: Workspace, bridge: str, version: int, kind: str, pointer: str) -> None:
     """Put a finding on record."""
-    row = {
-        "incident": INCIDENT, "bridge": bridge, "version": version, "field_pointer": pointer, "kind": kind,
-        "found_at": workspace.clock.now(),
-    }  # fmt: skip
-    with workspace.store.begin() as transaction:
-        transaction.connection.execute(sa.insert(findings).values(**row))
+    record_finding(workspace, VersionName(INCIDENT, bridge, version), pointer, kind)
 
 
 def tell_the_story(bench: Bench) -> None:
@@ -268,3 +261,44 @@ def test_a_row_that_says_otherwise_than_what_was_signed_stops_the_publication(
         publish(workspace)
     assert stopped.value.code == code
     assert not (workspace.settings.published_analytics / PUBLIC_FILE).exists()
+
+
+def signed_anew(workspace: Workspace, digest: str, key: SigningKey) -> str:
+    """Sign the words of a stored envelope with a key, and store that."""
+    with workspace.store.begin() as transaction:
+        envelope = read_envelope(transaction.blobs.get(digest, Classification.CUSTOMER))
+        return transaction.blobs.put(sign_envelope(envelope.payload, [key]), Classification.CUSTOMER)
+
+
+def change_rows(workspace: Workspace, statement: str, **values: object) -> None:
+    with workspace.store.begin() as transaction:
+        transaction.connection.execute(sa.text(statement), values)
+
+
+def test_an_index_that_another_key_signed_stops_the_publication(workspace: Workspace) -> None:
+    with workspace.store.read() as transaction:
+        index = latest_index(transaction, versions_of(transaction, INCIDENT, TIDEWATER)[0].package_id)
+    assert index is not None
+    forged = signed_anew(workspace, index.body_digest, new_signing_key())
+    moved = "UPDATE package_indexes SET body_digest = :to WHERE body_digest = :was"
+    change_rows(workspace, moved, to=forged, was=index.body_digest)
+    shutil.rmtree(workspace.settings.published_analytics)
+    with pytest.raises(IntegrityViolation) as stopped:
+        publish(workspace)
+    assert stopped.value.code == "index_not_signed"
+
+
+def test_a_statement_that_another_key_signed_stops_the_publication_though_the_index_names_it(
+    workspace: Workspace,
+) -> None:
+    with workspace.store.read() as transaction:
+        row = versions_of(transaction, INCIDENT, TIDEWATER)[0]
+    forged = signed_anew(workspace, row.statement_digest, new_signing_key())
+    moved = "UPDATE versions SET statement_digest = :to WHERE package_id = :of"
+    change_rows(workspace, moved, to=forged, of=row.package_id)
+    with workspace.store.begin() as transaction:
+        sign_index(workspace, transaction, INCIDENT, TIDEWATER, workspace.clock.now())
+    shutil.rmtree(workspace.settings.published_analytics)
+    with pytest.raises(IntegrityViolation) as stopped:
+        publish(workspace)
+    assert stopped.value.code == "release_not_signed"
