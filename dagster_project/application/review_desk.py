@@ -24,14 +24,32 @@ from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging.release_rules import Reason
 from dagster_project.packaging.views import text_view
+from dagster_project.packaging.vocabulary import REVIEW_ROLES
 from dagster_project.review.changes import Change
 from dagster_project.review.coverage import Approval
-from dagster_project.review.decisions import Decision
+from dagster_project.review.decisions import Act, Decision
 from dagster_project.store.candidates import latest_candidates
 from dagster_project.store.incidents import all_incidents
 from dagster_project.store.signing_files import load_person_key
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, versions_of
+
+__all__ = [
+    "REVIEW_ROLES",
+    "Act",
+    "Decision",
+    "HoldOverview",
+    "ReviewPage",
+    "ReviewedChange",
+    "WaitingBridge",
+    "approval_in",
+    "hold_to_lift",
+    "last_version_number",
+    "publish_bridge",
+    "review_page",
+    "reviewer_of",
+    "waiting_bridges",
+]
 
 # Sorts what has no page at all before whatever has one that will be too old.
 _NEVER_TOLD = datetime(1, 1, 1, tzinfo=UTC)

@@ -22,6 +22,17 @@ from dagster_project.store.receipts import ReceiptRow, receipts_of
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, indexes_of, released_bridges, versions_of
 
+__all__ = [
+    "CoveringApproval",
+    "DecisionOverview",
+    "ReceiptRow",
+    "StateMove",
+    "VersionHistory",
+    "VersionOverview",
+    "state_moves",
+    "version_history",
+]
+
 
 @dataclass(frozen=True)
 class StateMove:

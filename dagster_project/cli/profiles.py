@@ -14,12 +14,11 @@ from dagster_project.application.profiles import (
     load_profile,
     shipped_profile_names,
 )
-from dagster_project.application.review_desk import reviewer_of
+from dagster_project.application.review_desk import Act, reviewer_of
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.review import key_option, say_accepted
 from dagster_project.cli.review_printing import profile_lines
-from dagster_project.review.decisions import Act
 from dagster_project.settings import Settings
 
 

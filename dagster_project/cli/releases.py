@@ -93,7 +93,7 @@ def publish(settings: Settings, every: float | None, *, once: bool, as_json: boo
 
 
 def _say_round(kept: Kept) -> None:
-    click.echo(f"{counted(kept.asked, 'incident')} looked at, {counted(kept.renewed, 'index')} signed again")
+    click.echo(f"{counted(kept.asked, 'incident')} looked at, indexes signed again: {kept.renewed}")
     for name, code in sorted(kept.failed.items()):
         click.echo(f"channelsafe: {name} could not be kept right: {code}", err=True)
 

@@ -15,6 +15,9 @@ from dagster_project.application.drafting_decisions import (
     shown_fields,
 )
 from dagster_project.application.review_desk import (
+    REVIEW_ROLES,
+    Act,
+    Decision,
     approval_in,
     hold_to_lift,
     last_version_number,
@@ -28,8 +31,6 @@ from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.printing import counted
 from dagster_project.cli.review_printing import change_lines, page_lines, waiting_lines
 from dagster_project.errors import UnsafeOrRejected
-from dagster_project.packaging.vocabulary import REVIEW_ROLES
-from dagster_project.review.decisions import Act, Decision
 from dagster_project.settings import Settings
 
 key_option = click.option(

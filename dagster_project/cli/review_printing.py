@@ -4,17 +4,17 @@ Belongs here: how the answers of review and release read on a terminal. Package 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dagster_project.application.exposure import ExposedSpan
 from dagster_project.application.profile_desk import ProfileOverview
 from dagster_project.application.review_desk import HoldOverview, ReviewedChange, ReviewPage, WaitingBridge
-from dagster_project.application.version_history import DecisionOverview, VersionHistory, VersionOverview
+from dagster_project.application.version_history import DecisionOverview, ReceiptRow, VersionHistory, VersionOverview
 from dagster_project.cli.output import short
 from dagster_project.cli.printing import counted, reason_text
-from dagster_project.store.receipts import ReceiptRow
 
 _UNKNOWN = "unknown"
+_MOST_FIELDS = 6
 
 
 def waiting_lines(one: WaitingBridge) -> Iterator[str]:
@@ -68,8 +68,8 @@ def change_lines(change: ReviewedChange) -> Iterator[str]:
     if change.state == "standing":
         yield f"      covered by the profile's own approval; recorded by {said}"
         return
-    waits = f", waits for {', '.join(change.roles_missing)}" if change.roles_missing else ""
-    yield f"      {change.state}{waits}; recorded by {said}"
+    waits = f"waits for {', '.join(change.roles_missing)}"
+    yield f"      {waits if change.state == 'waits' else change.state}; recorded by {said}"
 
 
 def _hold_lines(hold: HoldOverview) -> Iterator[str]:
@@ -96,11 +96,11 @@ def _version_lines(one: VersionOverview) -> Iterator[str]:
     seen = "" if one.reaffirmed_at is None else f", reaffirmed {short(one.reaffirmed_at)}"
     yield f"    as of {short(one.as_of)}, stale after {short(one.stale_after)}{seen}"
     for approval in one.approvals or ():
-        yield f"    approved by {approval.person} {short(approval.received_at)}: {', '.join(approval.fields)}"
+        yield f"    approved by {approval.person} {short(approval.received_at)}: {_few(approval.fields)}"
     if one.approvals is None:
         yield f"    approvals of single changes: {_UNKNOWN}, not recorded for this kind"
     if one.standing_fields:
-        yield f"    covered by the profile's own approval: {', '.join(one.standing_fields)}"
+        yield f"    covered by the profile's own approval: {_few(one.standing_fields)}"
     yield f"    annexes withheld: {_UNKNOWN if one.withheld is None else _counts(one.withheld) or 'none'}"
     yield from (f"    {_receipt_text(receipt)}" for receipt in one.receipts)
     if not one.receipts:
@@ -112,7 +112,7 @@ def _version_lines(one: VersionOverview) -> Iterator[str]:
 def _decision_line(one: DecisionOverview) -> str:
     parts = [f"version {one.version}"] if one.version is not None else []
     parts += [f"as {one.role}"] if one.role else []
-    parts += [", ".join(one.fields)] if one.fields else []
+    parts += [_few(one.fields)] if one.fields else []
     parts += [f"{counted(one.other_changes, 'change')} that no version carried out"] if one.other_changes else []
     parts += [f"of {one.refers_to}"] if one.refers_to else []
     what = f" ({'; '.join(parts)})" if parts else ""
@@ -166,6 +166,12 @@ def _may_leave(missing: tuple[str, ...]) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(Counter(counts).items()))
+
+
+def _few(fields: Sequence[str]) -> str:
+    """Return fields by pointer: some, and how many more there are; JSON names them all."""
+    more = f" and {len(fields) - _MOST_FIELDS} more" if len(fields) > _MOST_FIELDS else ""
+    return ", ".join(fields[:_MOST_FIELDS]) + more
 
 
 def _value(value: object) -> str:
