@@ -44,16 +44,25 @@ class ReviewFigures:
     changes: tuple[int, ...]
     decisions: Mapping[str, tuple[int, ...]]
 
+    @property
+    def together(self) -> tuple[int, ...]:
+        """How many decisions of all roles each release took."""
+        return tuple(sum(one) for one in zip(*self.decisions.values(), strict=True))
+
     def lines(self) -> Iterator[str]:
         """Yield the figures as sentences."""
         kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(self.versions.items()))
         yield f"{self.versions.total()} versions of {len(self.told)} incidents: {kinds}"
         yield f"stale intervals of what the bridge was told: {len(self.stale)}"
+        asked = [number for number in self.changes if number]
+        yield f"releases by policy alone: {len(self.changes) - len(asked)}; that people were asked about: {len(asked)}"
         yield f"changes to approve per release: {_spread(self.changes)}"
+        yield f"changes to approve per release that people were asked about: {_spread(asked)}"
         for role, numbers in self.decisions.items():
             yield f"decisions per release, {role}: {_spread(numbers)}"
-        together = [sum(one) for one in zip(*self.decisions.values(), strict=True)]
-        yield f"decisions per release, all roles: {_spread(together)}"
+        yield f"decisions per release, all roles: {_spread(self.together)}"
+        asked = [number for number in self.together if number]
+        yield f"decisions per release that people were asked about, all roles: {_spread(asked)}"
 
 
 def _spread(numbers: Sequence[int]) -> str:
