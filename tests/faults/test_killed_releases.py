@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from dagster_project.application.deciding import take_decision
-from dagster_project.application.drafting_decisions import current_version, draft_act, shown_fields
+from dagster_project.application.drafting_decisions import current_version
 from dagster_project.application.issuing import INDEX_CADENCE
 from dagster_project.application.projecting import project, renew_indexes
 from dagster_project.application.releasing import release
@@ -29,17 +29,17 @@ from dagster_project.clock import FixedClock
 from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.publication import PULLED
 from dagster_project.integrity.signatures import read_envelope
-from dagster_project.review.decisions import Act, read_decision, sign_decision
+from dagster_project.review.decisions import Act, read_decision
 from dagster_project.store.release_tables import package_indexes
 from tests.fixtures.postgresql import PostgresqlServer
 from tests.support import killing
 from tests.support.histories import FULL
-from tests.support.killing import BRIDGE, INCIDENT, Place, run, start
+from tests.support.killing import Place, run, start
 from tests.support.onlookers import Onlooker, onlooker
-from tests.support.review_people import Bench, make_bench
+from tests.support.review_people import Bench
+from tests.support.told_bridges import BRIDGE, INCIDENT, approved, signed_pull, told_both
 from tests.support.workspaces import make_workspace, play_scenario
 
-BRIDGES: Final = (BRIDGE, "tidewater")
 STRIDE: Final = 1 if FULL else 11
 SECONDS_TO_WAIT: Final = 60.0
 DATABASES: Final = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
@@ -84,32 +84,6 @@ class Scene:
                 return {one.package_id: one.number for one in connection.execute(counted)}
         finally:
             workspace.store.engine.dispose()
-
-
-def approved(bench: Bench, bridge: str) -> None:
-    for person in ("ines", "selma", "ada", "sam"):
-        bench.approve(person, INCIDENT, bridge)
-
-
-def told_both(workspace: Workspace) -> Bench:
-    """Release two versions to each of two bridges, and publish them."""
-    bench = make_bench(workspace)
-    play_scenario(workspace, until_step=2)
-    for bridge in BRIDGES:
-        bench.act("ines", Act.ACKNOWLEDGE, INCIDENT, bridge)
-        approved(bench, bridge)
-        release(workspace, INCIDENT, bridge)
-    project(workspace)
-    return bench
-
-
-def signed_pull(bench: Bench) -> bytes:
-    version = current_version(bench.workspace, INCIDENT, BRIDGE)
-    status = [one for one in shown_fields(bench.workspace, version) if one.endswith("capability_status")]
-    decision = draft_act(
-        bench.workspace, Act.PULL, INCIDENT, BRIDGE, version=version.version, fields=status[:1], reason="not so"
-    )
-    return sign_decision(decision, bench.keys["leo"])
 
 
 def before_a_release(bench: Bench) -> bytes:

@@ -27,9 +27,8 @@ from dagster_project.connections import published_writing
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.settings import Settings
 from dagster_project.store.versions import indexes_of
+from tests.support.told_bridges import BRIDGE, INCIDENT
 
-INCIDENT: Final = "INC-4711"
-BRIDGE: Final = "harbourline"
 _CALLS: Final = ("mkdir", "fchmod", "fsync", "replace", "rename", "unlink")
 # One clean process that has imported everything forks all others: a process for every step would take minutes.
 _PROCESSES: Final = multiprocessing.get_context("forkserver")
