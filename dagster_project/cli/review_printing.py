@@ -88,6 +88,19 @@ def version_history_lines(history: VersionHistory) -> Iterator[str]:
         yield from (f"  {_decision_line(one)}" for one in history.decisions)
 
 
+def version_lines_in_short(history: VersionHistory) -> Iterator[str]:
+    """Yield a line for each version: when it was shared, what became of it, who approved it, what stayed inside."""
+    for one in history.versions:
+        since = "" if one.state == "released" or one.state_since is None else f" since {short(one.state_since)}"
+        people = ", ".join(dict.fromkeys(approval.person for approval in one.approvals or ()))
+        approved = f"; approved by {people}" if people else ""
+        withheld = _UNKNOWN if one.withheld is None else _counts(one.withheld) or "nothing"
+        yield (
+            f"{one.bridge} version {one.version} ({one.kind}), released {short(one.issued_at)}, {one.state}{since}"
+            f"{approved}; withheld: {withheld}"
+        )
+
+
 def _version_lines(one: VersionOverview) -> Iterator[str]:
     since = _UNKNOWN if one.state_since is None else short(one.state_since)
     yield f"{one.bridge} version {one.version} ({one.kind}): {one.state} since {since}"

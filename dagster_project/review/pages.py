@@ -15,6 +15,7 @@ from dagster_project.packaging.lineage import Lineage, fields_from
 # What the profile words itself is approved with the profile, not with each page.
 _CONSTANT: Final = ("profile_constant", "content_schema")
 _DERIVED_SLOT_PARTS: Final = ("fields", "category", "review_role")
+_WORDED_BY_THE_PROFILE: Final = ("template", "text")
 SLOT_STATE: Final = "slot_state"
 _STATUS_UNIT: Final = "incident_status"
 
@@ -56,7 +57,10 @@ def is_decided_upon(draft: Draft) -> bool:
     if draft.transformation in _CONSTANT:
         return False
     tokens = pointer_tokens(draft.pointer)
-    return not (tokens[0] == "held" and tokens[-1] in _DERIVED_SLOT_PARTS)
+    part, last = tokens[0], tokens[-1]
+    # By place as well: a version that kept such a leaf says of it that it was kept.
+    worded = part == "names" or (part == "statements" and last in _WORDED_BY_THE_PROFILE)
+    return not worded and not (part == "held" and last in _DERIVED_SLOT_PARTS)
 
 
 def unit_of(pointer: str, before: Page | None, now: Page) -> str:
