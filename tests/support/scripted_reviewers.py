@@ -89,7 +89,8 @@ class _Days:
     def play(self, events: list[dict[str, Any]]) -> None:
         for at, moment in groupby(events, key=_recorded):
             self._work_until(at)
-            self._take_in(at, list(moment))
+            for incident in self._take_in(at, list(moment)):
+                self._remind(incident)
         self._work_until(None)
 
     def _work_until(self, end: datetime | None) -> None:
@@ -108,8 +109,10 @@ class _Days:
         if entry not in {(one[0], *one[2:]) for one in self._agenda}:
             heapq.heappush(self._agenda, (at, next(self._number), what, incident))
 
-    def _take_in(self, at: datetime, events: list[dict[str, Any]]) -> None:
+    def _take_in(self, at: datetime, events: list[dict[str, Any]]) -> list[str]:
+        """Admit and refresh; return the incidents whose page did not pass its check."""
         self._set(at)
+        failed = []
         for one in events:
             if one["type"] in _POSTS:
                 self._heads.setdefault(one["subject"], {})[one["recordid"]] = one
@@ -117,9 +120,11 @@ class _Days:
         for incident in admit(self._workspace, units).incidents:
             if not refresh(self._workspace, incident).passed:
                 self._played.failed_checks[incident] += 1
+                failed.append(incident)
             self._release(incident)
             if (page := self._page(incident)) is not None and _asked(page):
                 self._later(at + DELAY, "decide", incident)
+        return failed
 
     def _page(self, incident: str) -> StagedPage | None:
         try:
@@ -188,7 +193,8 @@ class _Days:
         self._played.asked.add(reminder.incident)
         now = self._workspace.clock.now()
         self._take_in(now, list(_said_again(self._heads[reminder.incident].values(), now)))
-        return self._by_policy(reminder)
+        self._by_policy(reminder)
+        return not reminders_of(self._workspace, reminder.incident, reminder.bridge)
 
 
 _ANSWERS: Final = {
@@ -196,6 +202,7 @@ _ANSWERS: Final = {
     Answer.PERSON: _Days._by_person,
     Answer.DECISION: _Days._by_decision,
     Answer.NEW_RECORD: _Days._by_source,
+    Answer.FAILED_CHECK: _Days._by_source,
 }
 
 

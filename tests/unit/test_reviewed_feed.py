@@ -7,11 +7,13 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
 from dagster_project.application.google_cloud import SAMPLE_BRIDGE
 from dagster_project.application.reminders import Answer, next_reminder, reminders
-from dagster_project.clock import FixedClock
+from dagster_project.clock import FixedClock, parse_instant
+from dagster_project.store.versions import versions_of
 from tests.support.review_figures import ReviewFigures, longest, review_figures
 from tests.support.review_people import PEOPLE
 from tests.support.scripted_reviewers import Answers, ReviewedFeed, review_feed
@@ -72,6 +74,27 @@ def test_a_reminder_that_nobody_answers_shows_as_a_page_that_is_too_old(
     assert {one.incident for one in stale} == {SLOW}
     assert len(stale) == intervals
     assert most - timedelta(minutes=30) <= longest(stale) <= most + timedelta(minutes=30)
+
+
+def test_news_that_old_records_keep_back_is_told_as_soon_as_the_source_was_asked(tmp_path: Path) -> None:
+    # The second post, 54 hours after the first, names another place and says nothing of the first one: its record is
+    # too old, so the page as a whole does not pass, although people saw the first place to be still so.
+    feed = orjson.loads(FEED.read_bytes())[:1]
+    (second,) = (one for one in feed[0]["updates"] if one["status"] == "SERVICE_OUTAGE")
+    second["affected_locations"] = [{"title": "Frankfurt (europe-west3)", "id": "europe-west3"}]
+    location = tmp_path / "feed.json"
+    location.write_bytes(orjson.dumps(feed))
+    reviewed = review_feed(location, tmp_path)
+    assert reviewed.failed_checks == {SLOW: 1}
+    assert reviewed.answered[Answer.FAILED_CHECK] == 1
+    posted = parse_instant(second["created"])
+    with reviewed.bench.workspace.store.read() as transaction:
+        versions = versions_of(transaction, SLOW, SAMPLE_BRIDGE)
+    told = [
+        one for one in versions if one.kind == "release" and posted < one.issued_at < posted + timedelta(minutes=10)
+    ]
+    assert told
+    assert counted(reviewed).stale == ()
 
 
 def test_reminders_name_what_is_about_to_be_too_old_the_most_pressing_first(reviewed: ReviewedFeed) -> None:
