@@ -33,12 +33,12 @@ class ExposedSpan:
         bridge: The bridge.
         versions: Their numbers.
         on_hold: Whether the field was on hold: then nobody had a value.
-        pulled: Whether any of these versions was taken back.
-        value: What they said; None where it was on hold, or is taken back.
+        pulled: Whether it was taken back: every version of the bridge that said it is suspended or withdrawn.
+        value: What they said; None where it was on hold, or was taken back.
         value_digest: Tells equal values from others within this deployment; None where it was on hold.
         since: When the first of them was released.
         until: When the last of them stopped being the current one; None while it is, or where no index says.
-        taken_back_at: When the first of them was taken out of the published folder's index; None where none was.
+        taken_back_at: Where it was taken back, when the last of these versions was, as the index says.
         receipts: What was heard of these versions; empty where nobody said who had them.
     """
 
@@ -79,28 +79,46 @@ def exposure(workspace: Workspace, incident: str, pointer: str, bridge: str | No
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What one version said of the field; no digest where it was on hold."""
+
+    row: VersionRow
+    value: Any
+    digest: str | None
+
+
+def _said(transaction: Transaction, versions: Sequence[VersionRow], pointer: str) -> Iterator[_Said]:
+    for row in versions:
+        if _is_on_hold(read_lineage(transaction.get_sealed(row.lineage_digest)), pointer):
+            yield _Said(row, None, None)
+            continue
+        values = leaves(read_document(transaction.get_sealed(row.content_digest)))
+        if pointer in values:
+            digest = keyed_digest(transaction.keys.digest, canonical_bytes(values[pointer]))
+            yield _Said(row, values[pointer], digest)
+
+
 def _spans(
     transaction: Transaction, versions: Sequence[VersionRow], pointer: str, receipts: Sequence[ReceiptRow]
 ) -> Iterator[ExposedSpan]:
     moves = state_moves(transaction, versions[0].package_id)
-    for row in versions:
-        values = leaves(read_document(transaction.get_sealed(row.content_digest)))
-        on_hold = _is_on_hold(read_lineage(transaction.get_sealed(row.lineage_digest)), pointer)
-        if pointer not in values and not on_hold:
-            continue
-        is_pulled = row.state in PULLED
-        own = moves.get(row.version, ())
+    said = list(_said(transaction, versions, pointer))
+    still_told = {one.digest for one in said if one.row.state not in PULLED}
+    for one in said:
+        row, own = one.row, moves.get(one.row.version, ())
+        is_pulled = one.digest is not None and one.digest not in still_told
         yield ExposedSpan(
             bridge=row.bridge,
             versions=(row.version,),
-            on_hold=on_hold,
+            on_hold=one.digest is None,
             pulled=is_pulled,
-            value=None if on_hold or is_pulled else values[pointer],
-            value_digest=None if on_hold else keyed_digest(transaction.keys.digest, canonical_bytes(values[pointer])),
+            value=None if is_pulled else one.value,
+            value_digest=one.digest,
             since=row.issued_at,
             until=_end(own),
-            taken_back_at=next((one.at for one in own if one.state in PULLED), None),
-            receipts=tuple(one for one in receipts if (one.bridge, one.version) == (row.bridge, row.version)),
+            taken_back_at=next((move.at for move in own if is_pulled and move.state in PULLED), None),
+            receipts=tuple(heard for heard in receipts if (heard.bridge, heard.version) == (row.bridge, row.version)),
         )
 
 
@@ -121,7 +139,7 @@ def _joined(spans: Sequence[ExposedSpan]) -> list[ExposedSpan]:
     found: list[ExposedSpan] = []
     for one in spans:
         last = found[-1] if found else None
-        if last is None or last.versions[-1] + 1 != one.versions[0] or _said(last) != _said(one):
+        if last is None or last.versions[-1] + 1 != one.versions[0] or last.value_digest != one.value_digest:
             found.append(one)
             continue
         backs = [at for at in (last.taken_back_at, one.taken_back_at) if at is not None]
@@ -129,11 +147,7 @@ def _joined(spans: Sequence[ExposedSpan]) -> list[ExposedSpan]:
             last,
             versions=(*last.versions, *one.versions),
             until=one.until,
-            taken_back_at=min(backs, default=None),
+            taken_back_at=max(backs, default=None),
             receipts=(*last.receipts, *one.receipts),
         )
     return found
-
-
-def _said(span: ExposedSpan) -> tuple[bool, bool, str | None]:
-    return span.on_hold, span.pulled, span.value_digest
