@@ -302,3 +302,19 @@ def test_a_statement_that_another_key_signed_stops_the_publication_though_the_in
     with pytest.raises(IntegrityViolation) as stopped:
         publish(workspace)
     assert stopped.value.code == "release_not_signed"
+
+
+@pytest.mark.postgresql
+def test_releases_are_published_from_postgresql_alike(
+    workspace: Workspace, tmp_path: Path, postgresql_url: str
+) -> None:
+    bench = make_bench(make_workspace(tmp_path / "other", database_url=postgresql_url))
+    tell_the_story(bench)
+    hear_of_it(bench.workspace)
+    assert publish(bench.workspace).is_new
+    assert not publish(bench.workspace).is_new
+    for view in ("acceptance", "findings_by_kind"):
+        assert everything(bench.workspace)[view] == everything(workspace)[view]
+    states = "SELECT kind, publication_state, count(*) FROM released_versions GROUP BY ALL ORDER BY ALL"
+    assert ask(bench.workspace, states, PUBLIC_FILE) == ask(workspace, states, PUBLIC_FILE)
+    bench.workspace.store.engine.dispose()
