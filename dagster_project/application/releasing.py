@@ -178,7 +178,8 @@ def _keep_material_items(workspace: Workspace, transaction: Transaction, page: S
         for one in page.carried:
             if one.standing and one.material:
                 units.setdefault(one.unit, []).append(one.pointer)
-        items = [material_change(state.bridge, unit, tuple(fields)) for unit, fields in sorted(units.items())]
+        changed = ([state.fields[pointer] for pointer in units[unit]] for unit in sorted(units))
+        items = [material_change(state.context, fields) for fields in changed]
         found = [*_still_open(transaction, state), *(_new_item(state, item) for item in items)]
     keep_open_items(
         transaction,
