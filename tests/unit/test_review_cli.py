@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from dagster_project.demo.scenario import restricted_values
 from dagster_project.packaging.vocabulary import REVIEW_ROLES
 from tests.support.command_line import Answer, fresh_command_line
 from tests.support.review_room import BRIDGE, FIRST, INCIDENT, ReviewRoom, open_room
 
 SEVERITY = "/severity_code"
 OTHER = "tidewater"
+FORMS: tuple[tuple[str, ...], ...] = ((), ("--json",))
 
 
 @pytest.fixture(scope="module")
@@ -393,6 +395,23 @@ def test_questions_answer_people_and_programs_and_change_nothing(released: Revie
     assert not text.out.startswith(("{", "["))
     assert answer.out == json.dumps(answer.json, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     assert released.run(*arguments, "--json").out == answer.out
+
+
+def test_no_restricted_value_is_in_any_answer(before: ReviewRoom) -> None:
+    before.deliver(3, 4, 5, 6)
+    before.release_first()
+    before.deliver(7, 8, 9, 10)
+    said = [before.ask("ines", "approve", BRIDGE, "--preview").everything]
+    for bridge in (BRIDGE, OTHER):
+        fields = [one["pointer"] for one in before.shown(bridge)["changes"]]
+        said += [before.run("review", "show", INCIDENT, bridge, *json_or_not).everything for json_or_not in FORMS]
+        said += [before.run("exposure", INCIDENT, field).everything for field in (*fields, SEVERITY)]
+    said.append(before.decide("leo", "pull", BRIDGE, "1", SEVERITY, "--reason", "x")["decision_digest"])
+    for arguments in (["history", INCIDENT], ["review", "list"], ["profile", "show"], ["exposure", INCIDENT, SEVERITY]):
+        said += [before.run(*arguments, *json_or_not).everything for json_or_not in FORMS]
+    heard = "\n".join(said).casefold()
+    assert len(heard) > 10_000
+    assert [one.where for one in restricted_values() if one.value.casefold() in heard] == []
 
 
 def test_holds_are_made_in_any_role_that_reviews(before: ReviewRoom) -> None:
