@@ -21,7 +21,7 @@ from dagster_project.application.releasing import StagedPage, stage
 from dagster_project.application.review_state import ReviewState, TakenDecision, is_reviewable, review_state
 from dagster_project.application.trust import latest_trust
 from dagster_project.application.workspace import Workspace
-from dagster_project.errors import UnsafeOrRejected
+from dagster_project.errors import ChannelsafeError, UnsafeOrRejected
 from dagster_project.packaging.release_rules import Reason
 from dagster_project.packaging.views import text_view
 from dagster_project.packaging.vocabulary import REVIEW_ROLES
@@ -164,21 +164,48 @@ def waiting_bridges(workspace: Workspace, incident: str | None = None) -> tuple[
             require_incident(transaction, incident)
         names = [incident] if incident is not None else [one.incident for one in all_incidents(transaction)]
         latest_trust(transaction, workspace)
-        found = [_waiting(workspace, transaction, *place) for place in sorted(latest_candidates(transaction, names))]
+        desk = _Desk(workspace, transaction)
+        found = [desk.waiting(*place) for place in sorted(latest_candidates(transaction, names))]
     waiting = [one for one in found if one is not None]
     return tuple(sorted(waiting, key=lambda one: (one.stale_after or _NEVER_TOLD, one.incident, one.bridge)))
 
 
-def _waiting(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> WaitingBridge | None:
-    current = _current(versions_of(transaction, incident, bridge))
-    if not is_reviewable(transaction, incident, bridge):
-        return _waiting_bridge(incident, bridge, current, (), None)
-    page = stage(workspace, transaction, review_state(workspace, transaction, incident, bridge))
-    state = page.state
-    open_changes = tuple(one for one in state.changes if not state.coverage.covers(one))
-    if not open_changes and not state.holds and not page.is_news:
-        return None
-    return _waiting_bridge(incident, bridge, current, open_changes, page, _missing(workspace, transaction, page))
+class _Desk:
+    """One pass over bridges in one transaction; whether a profile is in force is asked once for all of them."""
+
+    def __init__(self, workspace: Workspace, transaction: Transaction) -> None:
+        self._workspace, self._transaction = workspace, transaction
+        self._in_force: dict[str, bool] = {}
+
+    def waiting(self, incident: str, bridge: str) -> WaitingBridge | None:
+        """Return what a bridge waits for, or None; one that cannot be read is named by its code, and stops no other."""
+        current = _current(versions_of(self._transaction, incident, bridge))
+        if not is_reviewable(self._transaction, incident, bridge):
+            return _waiting_bridge(incident, bridge, current, (), None)
+        try:
+            page = self.page(incident, bridge)
+        except ChannelsafeError as error:
+            return _waiting_bridge(incident, bridge, current, (), None, (error.code,))
+        state = page.state
+        open_changes = tuple(one for one in state.changes if not state.coverage.covers(one))
+        if not open_changes and not state.holds and not page.is_news:
+            return None
+        return _waiting_bridge(incident, bridge, current, open_changes, page, self.missing(page))
+
+    def page(self, incident: str, bridge: str, also: Sequence[Approval] = ()) -> StagedPage:
+        """Return the page that may leave now, or with further approvals."""
+        state = review_state(self._workspace, self._transaction, incident, bridge, also)
+        return stage(self._workspace, self._transaction, state)
+
+    def missing(self, page: StagedPage) -> tuple[str, ...]:
+        """Return all for which a release would be refused now."""
+        state, found = page.state, list(page.missing)
+        if state.trust.expires <= self._workspace.clock.now():
+            found.append("trust_expired")
+        digest = state.context.tables.digest
+        if digest not in self._in_force:
+            self._in_force[digest] = profile_standing(self._transaction, self._workspace, digest).in_force
+        return tuple(found) if self._in_force[digest] else (*found, "profile_not_in_force")
 
 
 def _waiting_bridge(
@@ -220,9 +247,9 @@ def review_page(workspace: Workspace, incident: str, bridge: str, given: Approva
     """
     with workspace.store.read() as transaction:
         require_incident(transaction, incident)
-        also = [] if given is None else [given]
-        page = stage(workspace, transaction, review_state(workspace, transaction, incident, bridge, also))
-        missing = _missing(workspace, transaction, page)
+        desk = _Desk(workspace, transaction)
+        page = desk.page(incident, bridge, [] if given is None else [given])
+        missing = desk.missing(page)
     state, current = page.state, page.state.current
     return ReviewPage(
         incident=incident,
@@ -297,16 +324,6 @@ def publish_bridge(workspace: Workspace, incident: str, bridge: str) -> None:
         project_package(workspace, package_id)
         # Afterwards, so that an anchor that cannot be written keeps back no pull.
         anchor_checkpoints(workspace)
-
-
-def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -> tuple[str, ...]:
-    """Return all for which a release would be refused now."""
-    state, found = page.state, list(page.missing)
-    if state.trust.expires <= workspace.clock.now():
-        found.append("trust_expired")
-    if not profile_standing(transaction, workspace, state.context.tables.digest).in_force:
-        found.append("profile_not_in_force")
-    return tuple(found)
 
 
 def _current(versions: Sequence[VersionRow]) -> VersionRow | None:

@@ -1,16 +1,25 @@
 """Reviewing and releasing by the command line: what it shows, what it takes, what it refuses, and what it changes."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dagster_project.application.releasing import release
+from dagster_project.application.workspace import open_workspace
 from dagster_project.demo.scenario import restricted_values
 from dagster_project.packaging.vocabulary import REVIEW_ROLES
+from dagster_project.settings import HOME_VARIABLE, KEYS_VARIABLE, Settings
+from dagster_project.store.candidates import latest_candidate
 from tests.support.command_line import Answer, fresh_command_line
 from tests.support.review_room import BRIDGE, FIRST, INCIDENT, ReviewRoom, open_room
+from tests.support.stored_bodies import flip, stored_body
 
 SEVERITY = "/severity_code"
 OTHER = "tidewater"
@@ -89,6 +98,18 @@ def test_bridges_that_were_told_nothing_come_before_those_that_grow_old(after: R
 
 def test_the_list_of_an_incident_that_nobody_knows_is_refused(before: ReviewRoom) -> None:
     assert refused(before.run("review", "list", "INC-404"), "incident_unknown", 2)
+
+
+def test_a_bridge_that_cannot_be_read_is_named_and_stops_no_other(before: ReviewRoom) -> None:
+    workspace = open_workspace(Settings(home=before.run.home, keys=before.run.keys))
+    with workspace.store.read() as transaction:
+        row = latest_candidate(transaction, INCIDENT, OTHER)
+    assert row is not None
+    body = stored_body(workspace.store, row.content_digest)
+    flip(body.path, body.start + body.length // 2)
+    found = waiting(before)
+    assert (found[OTHER]["changes"], found[OTHER]["missing"]) == (0, ["body_not_authentic"])
+    assert found[BRIDGE]["changes"] > 0
 
 
 def test_a_page_is_shown_with_every_change_and_the_digest_of_what_would_leave(before: ReviewRoom) -> None:
@@ -337,6 +358,15 @@ def test_a_profile_is_in_force_once_everybody_asked_approved_it(before: ReviewRo
     assert before.done("profile", "show")[0] == in_force
 
 
+def test_nothing_leaves_under_a_profile_that_was_rejected_and_review_says_so(before: ReviewRoom) -> None:
+    (in_force,) = before.done("profile", "show")
+    for person in FIRST:
+        before.decide(person, "approve", BRIDGE)
+    assert profile_step(before, "reject", in_force["profile_digest"], "leo", "--reason", "not any more").code == 0
+    assert before.shown()["missing"] == waiting(before)[BRIDGE]["missing"] == ["profile_not_in_force"]
+    assert refused(before.run("release", INCIDENT, BRIDGE), "profile_not_in_force")
+
+
 def test_a_proposal_keeps_its_proposer(before: ReviewRoom) -> None:
     again = before.done("profile", "propose", "customer_bridge", "--key", str(before.key("leo")))
     assert (again["proposer"], again["in_force"]) == ("ada", True)
@@ -375,6 +405,27 @@ def test_every_round_of_publishing_is_safe_to_repeat(after: ReviewRoom) -> None:
         assert (answer.code, answer.json["failed"]) == (0, {})
     assert published(after) == files
     assert after.run("publish", "--once", "--every", "5").code == 2
+
+
+def test_a_watch_publishes_what_a_process_that_died_left_pending(before: ReviewRoom) -> None:
+    for person in FIRST:
+        before.decide(person, "approve", BRIDGE)
+    release(open_workspace(Settings(home=before.run.home, keys=before.run.keys)), INCIDENT, BRIDGE)
+    assert published(before) == set()
+    environment = {HOME_VARIABLE: str(before.run.home), KEYS_VARIABLE: str(before.run.keys)}
+    watch = subprocess.Popen(
+        [str(Path(sys.executable).parent / "channelsafe"), "publish", "--every", "0.1", "--json"],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert watch.stdout is not None
+        first, second = (json.loads(watch.stdout.readline()) for _round in range(2))
+        assert {"v000001/package.json", "index.dsse.json"} <= published(before)
+        assert (first["failed"], second["failed"]) == ({}, {})
+    finally:
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(timeout=60) == 130
 
 
 Question = Callable[[ReviewRoom], list[str]]
