@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from dagster_project.application.deciding import take_decision
 from dagster_project.application.drafting_decisions import current_version
 from dagster_project.application.issuing import INDEX_CADENCE
-from dagster_project.application.projecting import project, renew_indexes
+from dagster_project.application.projecting import project
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import FixedClock
@@ -120,7 +120,7 @@ def before_three_are_published(bench: Bench) -> bytes:
     before_a_release(bench)
     release(bench.workspace, INCIDENT, BRIDGE)
     before_renewal(bench)
-    renew_indexes(bench.workspace)
+    killing.renew(bench.workspace)
     bench.act("ines", Act.WITHDRAW, INCIDENT, BRIDGE, version=1, reason="never so")
     return b""
 

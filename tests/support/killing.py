@@ -19,7 +19,7 @@ from dagster_project.application import projecting as projector
 from dagster_project.application.deciding import take_decision
 from dagster_project.application.issuing import stored_index
 from dagster_project.application.policy_releases import keep_published
-from dagster_project.application.projecting import project, renew_indexes
+from dagster_project.application.projecting import indexes_due, project, renew_index
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.clock import FixedClock
@@ -85,9 +85,15 @@ def projecting(workspace: Workspace, _decision: bytes) -> None:
     project(workspace)
 
 
+def renew(workspace: Workspace) -> None:
+    """Sign the indexes again that are due."""
+    for package_id in indexes_due(workspace):
+        renew_index(workspace, package_id)
+
+
 def renewing(workspace: Workspace, _decision: bytes) -> None:
     """Sign the indexes again that are due, and publish them."""
-    renew_indexes(workspace)
+    renew(workspace)
     project(workspace)
 
 
@@ -102,7 +108,7 @@ def newest_index_first(workspace: Workspace, _decision: bytes) -> None:
     """Publish as nobody may: an index before what it demands."""
     files = projector._files
     projector._files = lambda *given: reversed(list(files(*given)))
-    renew_indexes(workspace)
+    renew(workspace)
     project(workspace)
 
 
@@ -127,7 +133,7 @@ def writing_in_place(workspace: Workspace, _decision: bytes) -> None:
             file.write(body[100:])
 
     published_writing._replace = write
-    renew_indexes(workspace)
+    renew(workspace)
     project(workspace)
 
 
