@@ -6,6 +6,7 @@ from dagster_project.application.findings import FINDING_KINDS, record_finding
 from dagster_project.application.receipts import RECEIPT_KINDS, VersionName, record_receipt
 from dagster_project.application.workspace import open_workspace
 from dagster_project.cli.output import json_option, print_json, short
+from dagster_project.cli.review import VERSION
 from dagster_project.clock import parse_instant
 from dagster_project.settings import Settings
 
@@ -15,7 +16,7 @@ _PARTS = 3
 @click.command()
 @click.argument("incident")
 @click.argument("bridge")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @click.argument("kind", type=click.Choice(RECEIPT_KINDS))
 @click.option("--recipient", required=True, help="Who, as the bridge calls them.")
 @click.option(
@@ -81,6 +82,7 @@ def record(settings: Settings, version: tuple[str, ...], field: str, kind: str, 
 
 def _version_name(words: tuple[str, ...]) -> VersionName:
     parts = words if len(words) > 1 else tuple(words[0].split("/"))
-    if len(parts) != _PARTS or not parts[2].isdecimal() or not parts[2].isascii() or len(parts[2]) > len("999999999"):
+    number = parts[-1]
+    if len(parts) != _PARTS or not (number.isascii() and number.isdecimal()) or len(number) > len(str(VERSION.max)):
         raise click.UsageError("VERSION is INCIDENT BRIDGE NUMBER, or INCIDENT/BRIDGE/NUMBER")
-    return VersionName(parts[0].upper(), parts[1], int(parts[2]))
+    return VersionName(parts[0].upper(), parts[1], int(number))

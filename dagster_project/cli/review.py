@@ -40,6 +40,8 @@ key_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Your private key file: it says who decides.",
 )
+# No bridge has as many; a number beyond what documents can hold is a slip of the keyboard.
+VERSION = click.IntRange(min=1, max=999_999_999)
 _reason = click.option("--reason", required=True, help="Why; kept inside, with the decision.")
 _role = click.option("--role", required=True, type=click.Choice(sorted(REVIEW_ROLES)), help="Which of your roles.")
 
@@ -208,7 +210,7 @@ def lift(
 @review.command("pull")
 @click.argument("incident")
 @click.argument("bridge")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @click.argument("pointers", nargs=-1, required=True, metavar="POINTER...")
 @_reason
 @key_option
@@ -237,7 +239,7 @@ def pull(
 @review.command("withdraw")
 @click.argument("incident")
 @click.argument("bridge")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @_reason
 @key_option
 @json_option
@@ -252,7 +254,7 @@ def withdraw(
 @review.command("confirm")
 @click.argument("incident")
 @click.argument("bridge")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @key_option
 @json_option
 @click.pass_obj

@@ -15,6 +15,7 @@ from dagster_project.cli.printing import counted, reason_text
 
 _UNKNOWN = "unknown"
 _MOST_FIELDS = 6
+_MOST_WORDS = 500
 
 
 def waiting_lines(one: WaitingBridge) -> Iterator[str]:
@@ -74,7 +75,7 @@ def change_lines(change: ReviewedChange) -> Iterator[str]:
 
 def _hold_lines(hold: HoldOverview) -> Iterator[str]:
     where = f"bridge {hold.bridge}" if hold.bridge else "the whole incident"
-    yield f"HELD by {hold.person} as {hold.role} since {short(hold.since)}: {where}; {hold.reason}"
+    yield f"HELD by {hold.person} as {hold.role} since {short(hold.since)}: {where}; {_printable(hold.reason)}"
     yield f"      hold {hold.digest}"
 
 
@@ -179,6 +180,12 @@ def _may_leave(missing: tuple[str, ...]) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(Counter(counts).items()))
+
+
+def _printable(words: str) -> str:
+    """Return a person's words as they may stand on a terminal, whatever made them: on one line, nothing that acts."""
+    safe = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in words)
+    return safe if len(safe) <= _MOST_WORDS else f"{safe[:_MOST_WORDS]}..."
 
 
 def _few(fields: Sequence[str]) -> str:

@@ -241,6 +241,46 @@ def test_acts_of_other_roles_are_refused(after: ReviewRoom, person: str, act: st
     assert after.done("history", INCIDENT) == kept
 
 
+def test_the_proposer_of_a_profile_is_the_owner_of_the_key(before: ReviewRoom) -> None:
+    stranger = before.key("stranger")
+    before.done("keys", "person", "ada", "--out", str(stranger))
+    answer = before.run("profile", "propose", "google_cloud_bridge", "--key", str(stranger))
+    assert refused(answer, "signer_not_trusted")
+    assert len(before.done("profile", "show")) == 1
+
+
+# ---- bad input ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reason_is_taken_in_any_spelling_of_its_letters_and_kept_on_one_line(before: ReviewRoom) -> None:
+    before.decide("leo", "hold", BRIDGE, "--role", "legal", "--reason", "Zoe\u0308 reads\n the contract")
+    assert [one["reason"] for one in before.shown()["holds"]] == ["Zoë reads the contract"]
+
+
+@pytest.mark.parametrize("reason", ["\x1b[2J", "a\udcff", "\x07"])
+def test_a_reason_that_would_act_on_a_terminal_is_refused(before: ReviewRoom, reason: str) -> None:
+    answer = before.ask("leo", "hold", BRIDGE, "--role", "legal", "--reason", reason)
+    assert refused(answer, "reason_unreadable", 2)
+    assert before.shown()["holds"] == []
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_what_takes_back_or_stops_needs_a_reason(before: ReviewRoom, reason: str) -> None:
+    assert refused(before.ask("leo", "hold", BRIDGE, "--role", "legal", "--reason", reason), "reason_missing")
+
+
+def test_an_argument_that_is_no_text_is_a_mistake_of_the_call(after: ReviewRoom) -> None:
+    for act in (["acknowledge", "\udcff"], ["pull", BRIDGE, "1", "/a\udcff", "--reason", "x"]):
+        assert refused(after.ask("ines", *act), "argument_unreadable", 2)
+    assert refused(after.ask("ines", "pull", BRIDGE, "1", "/e\u0308", "--reason", "x"), "field_not_shown")
+    assert after.ask("ines", "withdraw", BRIDGE, "9" * 30, "--reason", "x").code == 2
+
+
+def test_a_hold_on_a_bridge_that_the_incident_has_not_is_refused(before: ReviewRoom) -> None:
+    answer = before.ask("leo", "hold", "harborline", "--role", "legal", "--reason", "x")
+    assert refused(answer, "bridge_unknown")
+
+
 # ---- holds ----------------------------------------------------------------------------------------------------------
 
 
