@@ -34,9 +34,7 @@ class Bench:
         decision = draft_act(self.workspace, act, incident, bridge, **parts)  # type: ignore[arg-type] # passed through
         return decide(self.workspace, decision, self.keys[person])
 
-    def approve(
-        self, person: str, incident: str, bridge: str, pointers: Collection[str] | None = None
-    ) -> Accepted:
+    def approve(self, person: str, incident: str, bridge: str, pointers: Collection[str] | None = None) -> Accepted:
         """Approve changes, all that the person is asked for unless some are named, and the page that then leaves."""
         reviewer = Reviewer(person, self.keys[person])
         decision = draft_approval(self.workspace, incident, bridge, reviewer, pointers=pointers)
@@ -48,9 +46,9 @@ class Bench:
         return decide(self.workspace, decision, self.keys[person])
 
 
-def make_bench(workspace: Workspace, *profiles: str) -> Bench:
+def make_bench(workspace: Workspace, *profiles: str, people: Mapping[str, tuple[str, ...]] = PEOPLE) -> Bench:
     """Let people be trusted in a workspace, and put shipped profiles in force, the customer bridge's by default."""
-    bench = Bench(workspace, make_demo_trust(workspace, PEOPLE, demo=False))
+    bench = Bench(workspace, make_demo_trust(workspace, people, demo=False))
     for name in profiles or ("customer_bridge",):
         digest = propose_profile(workspace, shipped_profile(name), proposer="ada")
         for person in ("ines", "sam", "selma", "leo"):
