@@ -90,7 +90,8 @@ class _Days:
         for at, moment in groupby(events, key=_recorded):
             self._work_until(at)
             for incident in self._take_in(at, list(moment)):
-                self._remind(incident)
+                if at <= self._played.last_post[incident]:
+                    self._remind(incident)
         self._work_until(None)
 
     def _work_until(self, end: datetime | None) -> None:
