@@ -67,7 +67,7 @@ def exposure(workspace: Workspace, incident: str, pointer: str, bridge: str | No
         found = [
             span
             for name in bridges
-            for span in _joined(list(_spans(transaction, versions_of(transaction, incident, name), pointer, receipts)))
+            for span in joined(list(_spans(transaction, versions_of(transaction, incident, name), pointer, receipts)))
         ]
     if not found:
         raise UsageError(
@@ -134,8 +134,8 @@ def _end(moves: Sequence[StateMove]) -> datetime | None:
     return moves[last + 1].at if last + 1 < len(moves) else None
 
 
-def _joined(spans: Sequence[ExposedSpan]) -> list[ExposedSpan]:
-    """Join the spans of successive versions that said the same."""
+def joined(spans: Sequence[ExposedSpan]) -> list[ExposedSpan]:
+    """Return spans with those of successive versions that said the same as one; where it was away between, as two."""
     found: list[ExposedSpan] = []
     for one in spans:
         last = found[-1] if found else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.application.drafting_decisions import shown_fields
-from dagster_project.application.exposure import ExposedSpan, exposure
+from dagster_project.application.exposure import ExposedSpan, exposure, joined
 from dagster_project.application.projecting import project
 from dagster_project.application.receipts import VersionName, record_receipt
 from dagster_project.application.releasing import release
@@ -98,6 +98,25 @@ def test_a_value_that_changed_ends_where_the_next_version_began(bench: Bench) ->
         ((2, 3, 4), "investigating", at(9), new.issued_at),
         ((5,), "mitigating", new.issued_at, None),
     ]
+
+
+def test_a_value_that_was_away_for_a_version_was_there_twice() -> None:
+    def span(number: int) -> ExposedSpan:
+        return ExposedSpan(
+            bridge=BRIDGE,
+            versions=(number,),
+            on_hold=False,
+            pulled=False,
+            value="degraded",
+            value_digest="hmac-sha256:00",
+            since=at(number),
+            until=at(number + 1),
+            taken_back_at=None,
+            receipts=(),
+        )
+
+    found = joined([span(1), span(2), span(4)])
+    assert [(one.versions, one.since, one.until) for one in found] == [((1, 2), at(1), at(3)), ((4,), at(4), at(5))]
 
 
 def test_nothing_is_said_of_a_field_that_no_version_ever_had(bench: Bench) -> None:
