@@ -46,8 +46,8 @@ def draft_approval(
         incident: The incident.
         bridge: The bridge.
         reviewer: Who approves.
-        pointers: The leaves whose changes are approved; None for every change that the person's roles are asked for
-            and that they did not record themselves.
+        pointers: The leaves whose changes are approved; None for every change that the person's roles are asked for,
+            that they did not record themselves and that nobody rejected: who takes a rejection back names it.
 
     Raises:
         UsageError: a leaf that is named has no change to approve.
@@ -193,7 +193,10 @@ def _chosen(
     return [
         one
         for one in state.changes
-        if not one.standing and may_approve(one, person) and (roles & {*one.roles} or one.recorder_unknown)
+        if not one.standing
+        and one.digest not in state.coverage.rejected
+        and may_approve(one, person)
+        and (roles & {*one.roles} or one.recorder_unknown)
     ]
 
 

@@ -59,7 +59,8 @@ _NEVER_TOLD = datetime(1, 1, 1, tzinfo=UTC)
 class WaitingBridge:
     """A bridge that waits for people: how many changes by class, whose roles are missing, what else keeps it back.
 
-    `missing` are the reason codes for which its page may not leave; none where it waits for its release alone.
+    `missing` are the reason codes for which the page as it stands may not leave; none where it waits for its release
+    alone, or where it is no news and only changes that are not on it wait.
     """
 
     incident: str
@@ -72,6 +73,7 @@ class WaitingBridge:
     rejected: int
     holds: int
     missing: tuple[str, ...]
+    is_news: bool
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ def _waiting_bridge(
         rejected=sum(1 for one in changes if coverage and one.digest in coverage.rejected),
         holds=0 if page is None else len(page.state.holds),
         missing=missing,
+        is_news=page is None or page.is_news,
     )
 
 

@@ -114,6 +114,8 @@ def approve(
 ) -> None:
     """Approve the changes at these POINTERs, or all that you are asked for, and the page that then leaves (R5).
 
+    A change that was rejected is approved only where it is named.
+
     The digest of that page is printed before it is signed. Whoever approves last looks at the whole page: run it with
     --preview first, and with --page and the digest that you saw then.
     """

@@ -33,7 +33,8 @@ def waiting_lines(one: WaitingBridge) -> Iterator[str]:
         yield f"    rejected: {one.rejected}"
     if one.holds:
         yield f"    HELD: {counted(one.holds, 'hold')} in force"
-    yield f"    the page as it stands {_may_leave(one.missing)}"
+    told = "" if one.is_news else ", and says what the bridge was told already"
+    yield f"    the page as it stands {_may_leave(one.missing)}{told}"
 
 
 def page_lines(page: ReviewPage) -> Iterator[str]:
@@ -143,7 +144,8 @@ def exposure_lines(pointer: str, spans: Iterable[ExposedSpan]) -> Iterator[str]:
     yield pointer
     for one in spans:
         until = "until now" if one.until is None else f"until {short(one.until)}"
-        versions = f"{counted(len(one.versions), 'version')} {', '.join(map(str, one.versions))}"
+        first, last = one.versions[0], one.versions[-1]
+        versions = f"version {first}" if first == last else f"versions {first} to {last}"
         yield f"  {one.bridge}: {_exposed(one)}, from {short(one.since)} {until} ({versions})"
         if one.taken_back_at is not None:
             yield f"      taken back {short(one.taken_back_at)}"

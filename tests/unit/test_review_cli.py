@@ -194,6 +194,15 @@ def test_a_rejected_change_waits_on_hold_and_says_so(before: ReviewRoom) -> None
     assert waiting(before)[BRIDGE]["rejected"] == 1
 
 
+def test_approving_everything_leaves_a_rejection_standing_until_it_is_named(before: ReviewRoom) -> None:
+    before.decide("selma", "reject", BRIDGE, SEVERITY, "--reason", "not so")
+    for person in FIRST:
+        before.decide(person, "approve", BRIDGE)
+    assert {one["pointer"] for one in before.shown()["changes"] if one["state"] == "rejected"} == {SEVERITY}
+    before.decide("selma", "approve", BRIDGE, SEVERITY)
+    assert {one["pointer"] for one in before.shown()["changes"] if one["state"] == "waits"} == {SEVERITY}
+
+
 # ---- who decides ----------------------------------------------------------------------------------------------------
 
 
