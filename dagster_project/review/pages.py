@@ -87,10 +87,21 @@ def is_companion(draft: Draft) -> bool:
 
 
 def support_digest(context: RenderingContext, draft: Draft) -> str:
-    """Return the digest of the values, not the envelopes, that a rule read to make a field (glossary)."""
+    """Return the digest of the values, not the envelopes, that a rule read to make a field (glossary).
+
+    Of an earlier version of a record, which a rule asks only whether there was one, it is that there was one: else
+    every reconfirmation would make another support.
+    """
     resolved = context.index.resolved
+    newest: dict[tuple[str, str], int] = {}
+    for one in draft.inputs:
+        key = (one.reference.source, one.reference.recordid)
+        newest[key] = max(newest.get(key, 0), one.reference.recordversion)
     read = {
-        (one.reference.source, one.reference.recordid, one.source_field): resolved[one].value for one in draft.inputs
+        (*key, one.source_field, is_newest): resolved[one].value if is_newest else None
+        for one in draft.inputs
+        for key in [(one.reference.source, one.reference.recordid)]
+        for is_newest in [one.reference.recordversion == newest[key]]
     }
     return digest_of([[*key, read[key]] for key in sorted(read)])
 

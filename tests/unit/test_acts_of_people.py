@@ -23,9 +23,11 @@ from dagster_project.application.drafting_decisions import (
     versions_of_incident,
 )
 from dagster_project.application.releasing import release
+from dagster_project.application.verify import verify
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, IntegrityViolation, UnsafeOrRejected
 from dagster_project.integrity.signatures import SigningKey
+from dagster_project.integrity.trust_changes import revoke_key, take_roles
 from dagster_project.review.decisions import Act, Decision, sign_decision
 from dagster_project.store.release_tables import decisions, package_indexes, versions
 from dagster_project.store.tables import audit_entries
@@ -325,6 +327,37 @@ def test_a_signature_in_another_spelling_or_by_a_stranger_is_refused(bench: Benc
             take_decision(bench.workspace, other)
         assert dump(bench.workspace) == before
     refused(bench, "signer_not_trusted", approval(bench, "ines"), SigningKey(bytes(range(32))))
+
+
+def test_a_revoked_key_decides_nothing_more_and_what_it_approved_covers_nothing_more(bench: Bench) -> None:
+    for person in ("ines", "selma", "ada"):
+        bench.approve(person, INCIDENT, BRIDGE)
+    pending = approval(bench, "ines")
+    now = bench.workspace.clock.now()
+    bench.change_trust(lambda trust: revoke_key(trust, "ines", bench.keys["ines"].keyid, now))
+    refused(bench, "signer_not_trusted", pending, bench.keys["ines"])
+    with pytest.raises(UnsafeOrRejected):
+        release(bench.workspace, INCIDENT, BRIDGE)
+    bench.approve("ivan", INCIDENT, BRIDGE)
+    assert release(bench.workspace, INCIDENT, BRIDGE).version == 1
+
+
+def test_whoever_loses_a_role_while_an_approval_waits_approves_nothing_with_it(bench: Bench) -> None:
+    for person in ("selma", "ada", "ines"):
+        bench.approve(person, INCIDENT, BRIDGE)
+    bench.change_trust(lambda trust: take_roles(trust, "selma", ["security"]))
+    with pytest.raises(UnsafeOrRejected):
+        release(bench.workspace, INCIDENT, BRIDGE)
+    refused(bench, "role_missing", act(bench, Act.HOLD, role="security", reason="x"), bench.keys["selma"])
+
+
+def test_a_revoked_key_rewrites_nothing_that_was_released(bench: Bench) -> None:
+    released(bench)
+    before = dump(bench.workspace)[1]
+    now = bench.workspace.clock.now()
+    bench.change_trust(lambda trust: revoke_key(trust, "ines", bench.keys["ines"].keyid, now))
+    assert dump(bench.workspace)[1] == before
+    assert verify(bench.workspace, progress=lambda _line: None).violations == ()
 
 
 def test_two_people_at_once_on_the_same_page_count_both(bench: Bench) -> None:

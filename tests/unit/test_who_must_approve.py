@@ -226,6 +226,56 @@ def test_one_person_with_two_roles_counts_once(tmp_path: Path) -> None:
     assert any(not one.standing for one in page_of(double).carried)
 
 
+@pytest.mark.parametrize("silent", ["leo", "sam", "selma", "ines"])
+def test_one_silent_reviewer_never_blocks_what_others_approved(bench: Bench, silent: str) -> None:
+    release_everything(bench)
+    incident(severity="SEV2", state="identified", cause_confirmed=True)(bench.workspace)
+    speak_of(
+        bench.workspace, "bridge-timeline", "TL-known", {"checkpoint": "investigating", "at": "2026-03-04T09:09:00Z"},
+        source="//incidents.example/bridge", recordedby="p-2207",
+    )  # fmt: skip
+    waiting = page_of(bench).state.changes
+    approve_all(bench, [person for person in PEOPLE if person != silent])
+    release(bench.workspace, INCIDENT, BRIDGE)
+    told = page_of(bench).state.told
+    assert told is not None
+    held_by = {role for role in BY_ROLE if BY_ROLE[role] == silent and role != IC}
+    for change in waiting:
+        if not held_by & {*change.roles}:
+            assert told.fields[change.pointer].value == change.new
+        else:
+            assert told.fields[change.pointer].value != change.new
+
+
+def test_an_approval_never_covers_a_later_return_to_the_same_value(bench: Bench) -> None:
+    release_everything(bench)
+    health("degraded")(bench.workspace)
+    bench.approve("ines", INCIDENT, BRIDGE, [EUROPE])
+    health("down")(bench.workspace)
+    health("degraded")(bench.workspace)
+    bench.approve("sam", INCIDENT, BRIDGE, [EUROPE])
+    page = page_of(bench)
+    assert not page.state.coverage.covers(change_at(page, EUROPE))
+    bench.approve("ivan", INCIDENT, BRIDGE, [EUROPE])
+    assert page_of(bench).state.coverage.covers(change_at(page, EUROPE))
+
+
+def test_an_approval_outlives_newer_records_that_say_the_same_and_none_that_say_it_on_other_support(
+    bench: Bench,
+) -> None:
+    release_everything(bench)
+    health("degraded")(bench.workspace)
+    bench.approve("ines", INCIDENT, BRIDGE, [EUROPE])
+    say(bench.workspace, "service-health", RELAY, {"/note": "Still so."})
+    bench.approve("sam", INCIDENT, BRIDGE, [EUROPE])
+    page = page_of(bench)
+    assert page.state.coverage.covers(change_at(page, EUROPE))
+    say(bench.workspace, "service-health", RELAY, {"/state": "maintenance"})
+    page = page_of(bench)
+    assert shown(page, EUROPE) != "degraded" or not page.state.coverage.covers(change_at(page, EUROPE))
+    assert not page.state.coverage.covers(change_at(page, EUROPE))
+
+
 def test_whoever_recorded_what_a_field_says_cannot_approve_it(bench: Bench) -> None:
     release_everything(bench)
     say(bench.workspace, "incident", INCIDENT, {"/severity": "SEV2"}, recordedby="ines")
