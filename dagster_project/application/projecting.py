@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_project.application.audit_log import anchor_checkpoints
 from dagster_project.application.issuing import INDEX_CADENCE, payload_digests, sign_index, stored_index
 from dagster_project.application.one_by_one import for_each
 from dagster_project.application.published_marks import package_folder, refuse_to_fall_behind
@@ -87,6 +88,8 @@ def project_package(workspace: Workspace, package_id: str) -> Published:
         _read_back(root, written)
     with workspace.store.begin() as transaction:
         mark_published(transaction, package_id, rows[-1].index_version, workspace.clock.now())
+    # Afterwards, so that an anchor that cannot be written keeps back no pull.
+    anchor_checkpoints(workspace)
     return Published(package_id, rows[-1].index_version)
 
 

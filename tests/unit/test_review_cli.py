@@ -473,8 +473,8 @@ def test_a_watch_publishes_what_a_process_that_died_left_pending(before: ReviewR
         assert {"v000001/package.json", "index.dsse.json"} <= published(before)
         assert (first["failed"], second["failed"]) == ({}, {})
     finally:
-        watch.send_signal(signal.SIGINT)
-        assert watch.wait(timeout=60) == 130
+        watch.terminate()
+        assert watch.wait(timeout=60) == -signal.SIGTERM
 
 
 Question = Callable[[ReviewRoom], list[str]]
