@@ -33,7 +33,7 @@ LIVELY: Final = Variation(
     acts=[
         TheirAct(1, "acknowledge", "ines"),
         TheirAct(2, "release what all approved", "ines"),
-        TheirAct(3, "reject", "sam"),
+        TheirAct(4, "reject", "sam"),
         TheirAct(5, "release what all approved", "ines"),
         TheirAct(5, "reaffirm", "sam"),
         TheirAct(6, "hold", "leo"),
