@@ -79,9 +79,7 @@ def check_decision(proposed: Proposed) -> None:
     """
     decision, now = proposed.decision, proposed.workspace.clock.now()
     if decision.deployment != proposed.trust.deployment:
-        proposed.refuse(
-            "decision_of_another_deployment", "it was made for another deployment", "Make it here."
-        )
+        proposed.refuse("decision_of_another_deployment", "it was made for another deployment", "Make it here.")
     if not now - OLDEST <= decision.decided_at <= now + AHEAD:
         proposed.refuse("decision_out_of_time", "the decision is too old, or from the future", "Make it again.")
     if not proposed.roles & MAY[decision.act]:
