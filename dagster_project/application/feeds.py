@@ -18,17 +18,22 @@ from dagster_project.application.refresh import RefreshReport, refresh
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import FixedClock, parse_instant
 from dagster_project.connections.feed_reading import read_feed
+from dagster_project.errors import UnsafeOrRejected
+from dagster_project.store.intake import NewDelivery, NewRejection, keep_rejected, record_deliveries
 from dagster_project.store.profiles import assigned_profile
+from dagster_project.store.records import Outcome
 
 
 @dataclass(frozen=True)
 class Feed:
     """One kind of feed: how its bytes become events, and the sample bridge that comes with it.
 
-    `unit` names the feed in deliveries, `samples` is the folder of the sample bridge's account records.
+    `unit` names the feed in deliveries, `source` its events; `samples` is the folder of the sample bridge's account
+    records.
     """
 
     unit: str
+    source: str
     samples: str
     bridge: str
     profile: str
@@ -44,14 +49,35 @@ class PlayedMoment:
     refreshes: tuple[RefreshReport, ...]
 
 
-def feed_units(feed: Feed, location: str) -> list[DeliveredUnit]:
-    """Read a whole feed from a file or URL as units to admit.
+def feed_units(workspace: Workspace, feed: Feed, location: str) -> list[DeliveredUnit]:
+    """Read a whole feed from a file or URL as units to admit; a malformed one is kept aside as a whole.
 
     Raises:
         UnsafeOrRejected: the feed is malformed as a whole; nothing of it may be admitted.
         Unavailable: it cannot be read.
     """
-    return list(_units(feed, feed.events(read_feed(location))))
+    content = read_feed(location)
+    try:
+        return list(_units(feed, feed.events(content)))
+    except UnsafeOrRejected as error:
+        _keep_aside(workspace, feed, content, error)
+        raise
+
+
+def _keep_aside(workspace: Workspace, feed: Feed, content: bytes, error: UnsafeOrRejected) -> None:
+    """Keep a feed that was refused, with the reason: what it would have said is not lost, and status names it."""
+    at = workspace.clock.now()
+    refused = NewRejection(reason_code=error.code, where_pointer=error.where, received_at=at, source=feed.source)
+    with workspace.store.begin() as transaction:
+        (number,) = keep_rejected(transaction, [(refused, content)])
+        delivery = NewDelivery(
+            unit=feed.unit,
+            locator="the whole feed",
+            received_at=at,
+            outcome=Outcome.REJECTED,
+            rejected_input_id=number,
+        )
+        record_deliveries(transaction, [delivery])
 
 
 def ingest_feed(workspace: Workspace, feed: Feed, units: Iterable[DeliveredUnit]) -> AdmissionReport:

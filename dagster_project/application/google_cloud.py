@@ -10,12 +10,13 @@ from dagster_project.application.admit import AdmissionReport, DeliveredUnit
 from dagster_project.application.feeds import Feed, PlayedMoment, ingest_feed, play_feed
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.google_cloud import parse_feed
-from dagster_project.connections.google_cloud_records import feed_records
+from dagster_project.connections.google_cloud_records import SOURCE, feed_records
 
 SAMPLE_BRIDGE: Final = "harbourline"
 SAMPLE_PROFILE: Final = "google_cloud_bridge"
 GOOGLE_CLOUD: Final = Feed(
     unit="google-cloud",
+    source=SOURCE,
     samples="google_cloud",
     bridge=SAMPLE_BRIDGE,
     profile=SAMPLE_PROFILE,

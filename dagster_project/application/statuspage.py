@@ -7,10 +7,11 @@ from typing import Final
 
 from dagster_project.application.feeds import Feed
 from dagster_project.connections.statuspage import parse_feed
-from dagster_project.connections.statuspage_records import feed_records
+from dagster_project.connections.statuspage_records import SOURCE, feed_records
 
 STATUSPAGE: Final = Feed(
     unit="statuspage",
+    source=SOURCE,
     samples="statuspage",
     bridge="fernbrook",
     profile="statuspage_bridge",

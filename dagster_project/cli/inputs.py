@@ -100,7 +100,7 @@ def statuspage(settings: Settings, location: str, *, as_json: bool) -> int:
 def _take_in(settings: Settings, feed: Feed, location: str, *, as_json: bool) -> int:
     create_keys_if_new(settings)
     workspace = open_workspace(settings)
-    units = feed_units(feed, location)
+    units = feed_units(workspace, feed, location)
     with click.progressbar(units, label="Admitting", file=sys.stderr, hidden=as_json) as bar:
         report = ingest_feed(workspace, feed, bar)
     return _finish(report, as_json=as_json)

@@ -147,9 +147,10 @@ def _end(updates: Sequence[_Update]) -> _Update | None:
 def _set_by_hand(about: Statements, listed: Mapping[str, Any], said: _Said, end: _Update | None) -> Iterator[Event]:
     """Say what the list of components adds to the updates; see the module's text for when it may."""
     at = parse_instant(listed["updated_at"])
-    if listed["status"] == said.state or (end is not None and at > end.created):
+    second = int(at.timestamp())
+    if listed["status"] == said.state or (end is not None and second > end.version):
         return
-    version = int(at.timestamp()) if end is None else end.version
+    version = second if end is None else end.version
     if version > said.version:
         recorded = at if end is None else end.created
         yield _health(about, listed["id"], _Said(listed["status"], at, version), Occasion(at, recorded))

@@ -34,9 +34,7 @@ class Bench:
         decision = draft_act(self.workspace, act, incident, bridge, **parts)  # type: ignore[arg-type] # passed through
         return decide(self.workspace, decision, self.keys[person])
 
-    def approve(
-        self, person: str, incident: str, bridge: str, pointers: Collection[str] | None = None
-    ) -> Accepted:
+    def approve(self, person: str, incident: str, bridge: str, pointers: Collection[str] | None = None) -> Accepted:
         """Approve changes, all that the person is asked for unless some are named, and the page that then leaves."""
         reviewer = Reviewer(person, self.keys[person])
         decision = draft_approval(self.workspace, incident, bridge, reviewer, pointers=pointers)
