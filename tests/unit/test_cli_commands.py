@@ -261,7 +261,9 @@ def test_playing_a_feed_leaves_a_history_of_contents(fresh: CommandLine) -> None
     assert instants[0].startswith("2025-03-04T0")
 
 
-@pytest.mark.parametrize("name", ["customer_bridge", "customer_bridge_faulty", "google_cloud_bridge"])
+@pytest.mark.parametrize(
+    "name", ["customer_bridge", "customer_bridge_faulty", "google_cloud_bridge", "statuspage_bridge"]
+)
 def test_the_shipped_profiles_are_listed_valid_and_can_be_loaded(fresh: CommandLine, name: str) -> None:
     assert name in fresh("profile", "list", "--json").json
     assert fresh("profile", "validate", name).code == 0
