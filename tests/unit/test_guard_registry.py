@@ -27,7 +27,7 @@ from dagster_project.packaging import (
 )
 from dagster_project.packaging.context import ProfileTables, RenderingContext
 from dagster_project.packaging.lineage import Lineage, lineage_of
-from dagster_project.packaging.profile import Action, Profile, Rule
+from dagster_project.packaging.profile import Action, Profile, RegionBucket, Rule
 from dagster_project.packaging.profile_validation import validate_profile
 from dagster_project.packaging.rendering import render
 from dagster_project.packaging.review_inputs import ReviewInputs
@@ -228,6 +228,10 @@ def component_twice() -> set[str]:
     return findings(capabilities=capabilities | {"again": capabilities["inbox-api"]})
 
 
+def one_region_in_a_bucket() -> dict[str, RegionBucket]:
+    return shipped_profile().region_buckets | {"south": RegionBucket("South", ("sa-east-1",))}
+
+
 HARBOURLINE = "CTR-2031"
 Witness = Callable[[], bool]
 HOLDS: dict[str, Witness] = {
@@ -302,6 +306,7 @@ FINDINGS: dict[str, Witness] = {
     "_words": lambda: "no_such_code" in findings(severities={"SEV1": "very bad"}),
     "_slots": lambda: "slot_missing" in findings(slots={}),
     "_maps": lambda: "component_mapped_twice" in component_twice(),
+    "_single_regions": lambda: "bucket_names_one_region" in findings(region_buckets=one_region_in_a_bucket()),
     "_templates": lambda: "template_needs_one_parameter" in two_parameters(),
     "_review_policy": lambda: "review_policy_too_weak" in weaker_policy(),
 }

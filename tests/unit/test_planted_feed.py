@@ -1,0 +1,84 @@
+"""The hand-written feed with internal state planted around it: nothing of it leaves, and its slots show (every machine).
+
+`tests/real_data/test_planted_incidents.py` does the same on the real feed. Here is also what shows that the search can
+find something: each form that hides a value, and a deployment that leaks one.
+"""
+
+import base64
+import html
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from dagster_project.packaging import holds
+from tests.support.leak_search import LeakSearch
+from tests.support.planted_feed import PlantedFeed, check_planted_pages, figures_of, play_planted
+from tests.support.planted_state import SLOT_OF_SUBJECT, TOKEN_LENGTH
+from tests.support.played_stories import FEED_SAMPLE
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> PlantedFeed:
+    return play_planted(FEED_SAMPLE, tmp_path_factory.mktemp("planted"), secrets.token_hex(4))
+
+
+def test_nothing_planted_around_the_feed_leaves_and_every_planted_subject_shows_its_slot(
+    played: PlantedFeed, announce: Callable[[str], None]
+) -> None:
+    figures = figures_of(played)
+    announce(f"hand-written feed with internal state around it: {figures.line(played.seed)}")
+    assert figures.leaks == (), played.seed
+    assert figures.without_slot == (), played.seed
+    assert figures.released == figures.incidents == 5
+    assert figures.slots == dict.fromkeys(SLOT_OF_SUBJECT.values(), 5)
+    assert figures.planted > 500
+    assert figures.searched > 500_000
+
+
+def test_every_page_says_what_the_feed_says_whatever_is_planted_around_it(played: PlantedFeed) -> None:
+    check_planted_pages(played)
+
+
+TOKEN = "bafikomuzeda"
+FORMS: dict[str, bytes] = {
+    "as it is": f"host {TOKEN}-07.internal".encode(),
+    "another case": TOKEN.title().encode(),
+    "separators": b"ba.fi-ko_mu/ze:da",
+    "JSON escapes": ("".join(f"\\u{ord(one):04x}" for one in TOKEN)).encode(),
+    "HTML entities": ("".join(f"&#{ord(one)};" for one in TOKEN)).encode(),
+    "URL encoding": quote(f"<{TOKEN[:6]} {TOKEN[6:]}>").encode(),
+    "percent signs": ("".join(f"%{ord(one):02x}" for one in TOKEN)).encode(),
+    "wide characters": ("".join(chr(ord(one) + 0xFEE0) for one in TOKEN)).encode(),
+    "base64": base64.b64encode(f"a note: {TOKEN} and more".encode()),
+    "base64 for addresses": base64.urlsafe_b64encode(f"~~~?{TOKEN}???".encode()),
+    "base64 inside a word": b"x" + base64.b64encode(f"or so {TOKEN} then".encode()),
+    "base64 in base64": base64.b64encode(base64.b64encode(f"deep {TOKEN} inside".encode())),
+    "a statement's payload": json.dumps(
+        {"payload": base64.b64encode(html.escape(f"'{TOKEN}'").encode()).decode()}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_search_finds_a_value_in_every_form(name: str) -> None:
+    assert len(TOKEN) == TOKEN_LENGTH
+    search = LeakSearch(frozenset({TOKEN, "nowhereatall"}))
+    assert search.found_in(b"nothing here, bafikomuzed a half") == frozenset()
+    assert search.found_in(FORMS[name]) == {TOKEN}
+    assert search.found_in(FORMS[name]) == {TOKEN}, "a second place is told of too"
+
+
+def test_a_deployment_that_shows_what_is_planted_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Switch off everything that keeps a value from a statement: then the vendors stand on the page."""
+    from dagster_project.packaging import release_rules, transformations  # noqa: PLC0415
+
+    for module in (holds,):
+        monkeypatch.setattr(module, "clearance_of", lambda *_: "cleared")
+    figures = figures_of(play_planted(FEED_SAMPLE, tmp_path, "leaky"))
+    assert figures.leaks, (release_rules, transformations)
