@@ -150,4 +150,7 @@ def check_planted_pages(played: PlantedFeed) -> None:
         check_page(incident, page.content | {"held": {}})
         steps = 1 + len(incident["updates"])
         assert len(page.content["timeline"]) == steps, name
-        assert [one["readiness"] for one in page.content["workarounds"].values()] == ["in_test_do_not_apply"], name
+        assert [one["readiness"] for one in page.content["workarounds"].values()] == ["available_verified"], name
+        # Of a candidate that did not pass no text is shown at all.
+        said = [one["parameters"] for one in page.content["statements"].values()]
+        assert said == ([{"reference": "on_hold"}] if page.publication_state == "candidate" else []), name

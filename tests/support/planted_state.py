@@ -22,7 +22,7 @@ TOKEN_LENGTH: Final = 12
 SLOT_OF_SUBJECT: Final = {
     "a dependency that is not cleared": "dependency",
     "an exploitability note": "exploitability",
-    "a component that no customer knows": "internal_component",
+    "a component that no customer knows, and a host typed as an article": "internal_component",
     "a step and a workaround for the inside": "other",
     "a contract amendment that could not be read": "contract",
 }
@@ -117,7 +117,11 @@ def _about_incident(planted: Planted, events: Sequence[Event]) -> Iterator[Event
         step = {"checkpoint": "status_update", "at": at, "note": planted.text("bridge-timeline#/note")}
         yield _event(incident, "bridge-timeline", f"STEP-{version}", 1, at, "internal", step)
     first = moments[0]
-    yield _event(incident, "workaround", "WA-1", 1, first, "customer", _workaround(planted, component))
+    ready = _workaround(planted, component)
+    # Somebody typed a host where the number of a help article belongs.
+    host = next(one["data"]["host"] for one in events if one["type"] == "service-health")
+    mistaken = ready | {"readiness": "ready", "verified": True, "reference": host}
+    yield _event(incident, "workaround", "WA-1", 1, first, "customer", mistaken)
     yield _event(incident, "workaround", "WA-2", 1, first, "internal", _workaround(planted, component))
     told = {
         "bridge": "harbourline",

@@ -10,11 +10,13 @@ import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from dagster_project.packaging import holds
+from dagster_project.application.analytics_columns import PUBLIC_FILE
+from dagster_project.packaging import holds, release_check, rendering
 from tests.support.leak_search import LeakSearch
 from tests.support.planted_feed import PlantedFeed, check_planted_pages, figures_of, play_planted
 from tests.support.planted_state import SLOT_OF_SUBJECT, TOKEN_LENGTH
@@ -67,18 +69,35 @@ FORMS: dict[str, bytes] = {
 def test_the_search_finds_a_value_in_every_form(name: str) -> None:
     assert len(TOKEN) == TOKEN_LENGTH
     search = LeakSearch(frozenset({TOKEN, "nowhereatall"}))
-    assert search.found_in(b"nothing here, bafikomuzed a half") == frozenset()
+    assert search.found_in(b"half of it: bafiko, muzed") == frozenset()
     assert search.found_in(FORMS[name]) == {TOKEN}
     assert search.found_in(FORMS[name]) == {TOKEN}, "a second place is told of too"
 
 
-def test_a_deployment_that_shows_what_is_planted_is_noticed(
+def without(guards: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    assert name in {one.__name__ for one in guards}
+    return tuple(one for one in guards if one.__name__ != name)
+
+
+def test_a_deployment_whose_guards_against_leaks_are_off_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Switch off everything that keeps a value from a statement: then the vendors stand on the page."""
-    from dagster_project.packaging import release_rules, transformations  # noqa: PLC0415
+    monkeypatch.setattr(holds, "HOLD_GUARDS", without(holds.HOLD_GUARDS, "leaks"))
+    monkeypatch.setattr(release_check, "RELEASE_RULES", without(release_check.RELEASE_RULES, "leak"))
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps(json.loads(FEED_SAMPLE.read_bytes())[:1]))
+    figures = figures_of(play_planted(one, tmp_path, "leaky"))
+    kinds = {leak.partition(": ")[0].rpartition("/")[2] for leak in figures.leaks}
+    assert kinds >= {"package.json", "package.html", "package.md", "package.txt"}
+    assert any(leak.startswith(PUBLIC_FILE) for leak in figures.leaks)
+    assert {leak.partition(": ")[2] for leak in figures.leaks} == {"service-health#/host"}
 
-    for module in (holds,):
-        monkeypatch.setattr(module, "clearance_of", lambda *_: "cleared")
-    figures = figures_of(play_planted(FEED_SAMPLE, tmp_path, "leaky"))
-    assert figures.leaks, (release_rules, transformations)
+
+def test_a_page_that_counts_what_is_kept_inside_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "DROP_GUARDS", without(rendering.DROP_GUARDS, "entry_of_the_inside"))
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps(json.loads(FEED_SAMPLE.read_bytes())[:1]))
+    with pytest.raises(AssertionError):
+        check_planted_pages(play_planted(one, tmp_path, "counted"))
