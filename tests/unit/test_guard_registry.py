@@ -280,8 +280,7 @@ ABSENCES: dict[str, Witness] = {
 DROPS: dict[str, Witness] = {
     "not_permitted_by_contract": lambda: not render(context(after(6), "tidewater")).content["workarounds"],
     "entry_of_the_inside": lambda: (
-        len(render(context(inside_timeline())).content["timeline"])
-        < len(render(context(after(2))).content["timeline"])
+        len(render(context(inside_timeline())).content["timeline"]) < len(render(context(after(2))).content["timeline"])
     ),
 }
 REASONS: dict[str, Witness] = {

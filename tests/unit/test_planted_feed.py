@@ -1,4 +1,4 @@
-"""The hand-written feed with internal state planted around it: nothing of it leaves, and its slots show (every machine).
+"""The hand-written feed with internal state planted around it: nothing of it leaves, and its slots show.
 
 `tests/real_data/test_planted_incidents.py` does the same on the real feed. Here is also what shows that the search can
 find something: each form that hides a value, and a deployment that leaks one.
@@ -45,33 +45,33 @@ def test_every_page_says_what_the_feed_says_whatever_is_planted_around_it(played
     check_planted_pages(played)
 
 
-TOKEN = "bafikomuzeda"
+HIDDEN = "bafikomuzeda"
 FORMS: dict[str, bytes] = {
-    "as it is": f"host {TOKEN}-07.internal".encode(),
-    "another case": TOKEN.title().encode(),
+    "as it is": f"host {HIDDEN}-07.internal".encode(),
+    "another case": HIDDEN.title().encode(),
     "separators": b"ba.fi-ko_mu/ze:da",
-    "JSON escapes": ("".join(f"\\u{ord(one):04x}" for one in TOKEN)).encode(),
-    "HTML entities": ("".join(f"&#{ord(one)};" for one in TOKEN)).encode(),
-    "URL encoding": quote(f"<{TOKEN[:6]} {TOKEN[6:]}>").encode(),
-    "percent signs": ("".join(f"%{ord(one):02x}" for one in TOKEN)).encode(),
-    "wide characters": ("".join(chr(ord(one) + 0xFEE0) for one in TOKEN)).encode(),
-    "base64": base64.b64encode(f"a note: {TOKEN} and more".encode()),
-    "base64 for addresses": base64.urlsafe_b64encode(f"~~~?{TOKEN}???".encode()),
-    "base64 inside a word": b"x" + base64.b64encode(f"or so {TOKEN} then".encode()),
-    "base64 in base64": base64.b64encode(base64.b64encode(f"deep {TOKEN} inside".encode())),
+    "JSON escapes": ("".join(f"\\u{ord(one):04x}" for one in HIDDEN)).encode(),
+    "HTML entities": ("".join(f"&#{ord(one)};" for one in HIDDEN)).encode(),
+    "URL encoding": quote(f"<{HIDDEN[:6]} {HIDDEN[6:]}>").encode(),
+    "percent signs": ("".join(f"%{ord(one):02x}" for one in HIDDEN)).encode(),
+    "wide characters": ("".join(chr(ord(one) + 0xFEE0) for one in HIDDEN)).encode(),
+    "base64": base64.b64encode(f"a note: {HIDDEN} and more".encode()),
+    "base64 for addresses": base64.urlsafe_b64encode(f"~~~?{HIDDEN}???".encode()),
+    "base64 inside a word": b"x" + base64.b64encode(f"or so {HIDDEN} then".encode()),
+    "base64 in base64": base64.b64encode(base64.b64encode(f"deep {HIDDEN} inside".encode())),
     "a statement's payload": json.dumps(
-        {"payload": base64.b64encode(html.escape(f"'{TOKEN}'").encode()).decode()}
+        {"payload": base64.b64encode(html.escape(f"'{HIDDEN}'").encode()).decode()}
     ).encode(),
 }
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_search_finds_a_value_in_every_form(name: str) -> None:
-    assert len(TOKEN) == TOKEN_LENGTH
-    search = LeakSearch(frozenset({TOKEN, "nowhereatall"}))
+    assert len(HIDDEN) == TOKEN_LENGTH
+    search = LeakSearch(frozenset({HIDDEN, "nowhereatall"}))
     assert search.found_in(b"half of it: bafiko, muzed") == frozenset()
-    assert search.found_in(FORMS[name]) == {TOKEN}
-    assert search.found_in(FORMS[name]) == {TOKEN}, "a second place is told of too"
+    assert search.found_in(FORMS[name]) == {HIDDEN}
+    assert search.found_in(FORMS[name]) == {HIDDEN}, "a second place is told of too"
 
 
 def without(guards: tuple[Any, ...], name: str) -> tuple[Any, ...]:
@@ -93,9 +93,7 @@ def test_a_deployment_whose_guards_against_leaks_are_off_is_found_out(
     assert {leak.partition(": ")[2] for leak in figures.leaks} == {"service-health#/host"}
 
 
-def test_a_page_that_counts_what_is_kept_inside_is_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_counts_what_is_kept_inside_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "DROP_GUARDS", without(rendering.DROP_GUARDS, "entry_of_the_inside"))
     one = tmp_path / "one.json"
     one.write_text(json.dumps(json.loads(FEED_SAMPLE.read_bytes())[:1]))
