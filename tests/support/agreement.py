@@ -190,10 +190,16 @@ class Premises:
         for record in self.history.snapshot.heads:
             if record.type == "dependency" and not self.concerns(record):
                 continue
+            if record.type == "security-review" and self._is_about_what_was_not_bought(record.data["review_subject"]):
+                continue
             for pointer, _value in present_fields(record):
                 rule = self.rule(f"{record.type}#{pointer}")
                 if rule and rule.slot and rule.action.value == "annex" and record.type != "dependency":
                     yield ("declared", rule.slot)
+
+    def _is_about_what_was_not_bought(self, subject: str) -> bool:
+        named = [one for one in heads(self.history, "dependency") if f"dependency/{one.recordid}" == subject]
+        return bool(named) and not any(self.concerns(one) for one in named)
 
     def denied_terms(self) -> set[str]:
         """Return every short text that is not for customers, and every other account's name, less public names."""

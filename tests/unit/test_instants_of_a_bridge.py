@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dagster_project.application import policy_releases
+from dagster_project.application import policy_releases, pulling
 from dagster_project.application.admit import DeliveredUnit, admit
 from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.policy_releases import keep_published, release_after_refresh, release_by_policy
@@ -19,6 +19,8 @@ from dagster_project.application.refresh import refresh
 from dagster_project.application.reminders import next_reminder
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import FixedClock
+from dagster_project.integrity.digests import opaque_code
+from dagster_project.integrity.publication import version_folder
 from dagster_project.sources.admission import record_bytes
 from dagster_project.sources.record import Classification, Record
 from dagster_project.store.candidates import latest_candidate
@@ -216,3 +218,50 @@ def test_without_the_rule_the_instant_of_the_record_shows(
     to(workspace, reconfirmed(workspace) + MINUTE)
     deliver(workspace, [UNSEEN[name](workspace)])
     assert versions(workspace)[-1].issued_at == workspace.clock.now()
+
+
+# ---- what versions say beside each other ----------------------------------------------------------------------------
+
+
+def made_inside(workspace: Workspace) -> tuple[str, str]:
+    """Let a step that was told become a matter of the inside; return its pointer and the instant that it says."""
+    step = next(
+        one for one in heads(workspace) if one.type == "bridge-timeline" and one.dataclassification.value == "customer"
+    )
+    to(workspace, workspace.clock.now() + MINUTE)
+    deliver(workspace, [msgspec.structs.replace(said_now(workspace, step), dataclassification=Classification.INTERNAL)])
+    with workspace.store.read() as transaction:
+        code = opaque_code(transaction.keys.opaque_codes, INCIDENT, BRIDGE, step.source, step.recordid)
+    return f"/timeline/{code}", code
+
+
+def test_what_becomes_a_matter_of_the_inside_is_pulled_from_every_version_that_showed_it(bench: Bench) -> None:
+    workspace = bench.workspace
+    told = folder(workspace)
+    _pointer, code = made_inside(workspace)
+    shown = [name for name, body in told.items() if code.encode() in body]
+    assert shown
+    now = folder(workspace)
+    assert not [name for name in shown if name in now]
+    assert [name for name in now if name.startswith("tombstones/")]
+    newest = now[f"{version_folder(versions(workspace)[-1].version)}/package.json"]
+    assert b'"other":{"category":"other","fields":["/timeline"]' in newest
+    states = [(one.kind, one.state) for one in versions(workspace)]
+    assert ("pull", "superseded") in states or ("pull", "released") in states
+
+
+def test_the_entry_goes_with_the_next_version_and_nobody_is_asked(bench: Bench) -> None:
+    workspace = bench.workspace
+    pointer, code = made_inside(workspace)
+    to(workspace, workspace.clock.now() + MINUTE)
+    assert keep_published(workspace, at_most=MINUTE).failed == {}
+    newest = folder(workspace)[f"{version_folder(versions(workspace)[-1].version)}/package.json"]
+    assert code.encode() not in newest, pointer
+
+
+def test_without_the_rule_an_older_version_shows_what_was_scrubbed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "_made_inside", lambda _before, _now: set())
+    _pointer, code = made_inside(bench.workspace)
+    assert [name for name, body in folder(bench.workspace).items() if code.encode() in body]
