@@ -11,8 +11,6 @@ from itertools import groupby
 from random import Random
 from typing import Any, Final
 
-import orjson
-
 from tests.support.mutations import seeded
 
 Event = dict[str, Any]
@@ -208,22 +206,18 @@ _SOURCES: Final = {
 
 def _event(subject: str, kind: str, name: str, version: int, at: str, label: str, data: dict[str, Any]) -> Event:
     recordid = name if kind == "contract" else f"{subject}/{name}"
-    return orjson.loads(
-        orjson.dumps(
-            {
-                "specversion": "1.0",
-                "id": f"{kind}/{recordid}/{version}",
-                "source": _SOURCES.get(name) or _SOURCES[kind],
-                "type": kind,
-                "subject": subject,
-                "time": at,
-                "datacontenttype": "application/json",
-                "recordid": recordid,
-                "recordversion": str(version),
-                "recordedtime": at,
-                "recordedby": "ops",
-                "dataclassification": label,
-                "data": data,
-            }
-        )
-    )  # type: ignore[no-any-return]
+    return {
+        "specversion": "1.0",
+        "id": f"{kind}/{recordid}/{version}",
+        "source": _SOURCES.get(name) or _SOURCES[kind],
+        "type": kind,
+        "subject": subject,
+        "time": at,
+        "datacontenttype": "application/json",
+        "recordid": recordid,
+        "recordversion": str(version),
+        "recordedtime": at,
+        "recordedby": "ops",
+        "dataclassification": label,
+        "data": data,
+    }

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from dagster_project.application.analytics_columns import PUBLIC_FILE
-from dagster_project.packaging import holds, release_check, rendering
+from dagster_project.packaging import holds, release_check, release_rules, rendering
 from tests.support.leak_search import LeakSearch
 from tests.support.planted_feed import PlantedFeed, check_planted_pages, figures_of, play_planted
 from tests.support.planted_state import SLOT_OF_SUBJECT, TOKEN_LENGTH
@@ -83,7 +83,7 @@ def test_a_deployment_whose_guards_against_leaks_are_off_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "HOLD_GUARDS", without(holds.HOLD_GUARDS, "leaks"))
-    monkeypatch.setattr(release_check, "RELEASE_RULES", without(release_check.RELEASE_RULES, "leak"))
+    monkeypatch.setattr(release_check, "RELEASE_RULES", without(release_rules.RELEASE_RULES, "leak"))
     one = tmp_path / "one.json"
     one.write_text(json.dumps(json.loads(FEED_SAMPLE.read_bytes())[:1]))
     figures = figures_of(play_planted(one, tmp_path, "leaky"))
