@@ -4,7 +4,8 @@ A refresh is of the whole incident. What it lets leave by policy would else leav
 brought it: of another customer's account, of the inside, of a component that this customer did not buy.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.policy_releases import keep_published, release_after_refresh, release_by_policy
 from dagster_project.application.refresh import refresh
 from dagster_project.application.reminders import next_reminder
-from dagster_project.application.workspace import Workspace
+from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.clock import FixedClock
 from dagster_project.integrity.digests import opaque_code
 from dagster_project.integrity.publication import version_folder
+from dagster_project.settings import Settings
 from dagster_project.sources.admission import record_bytes
 from dagster_project.sources.record import Classification, Record
 from dagster_project.store.candidates import latest_candidate
@@ -116,10 +118,10 @@ UNSEEN: dict[str, Callable[[Workspace], Record]] = {
 ACCOUNT_AND_INSIDE = tuple(UNSEEN)[:2]
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, datetime]:
     """Both bridges were told; then inside records came that put slots on hold, and the page says so."""
-    workspace = make_workspace(tmp_path)
+    workspace = make_workspace(tmp_path_factory.mktemp("told"))
     bench = told_both(workspace)
     to(workspace, workspace.clock.now() + MINUTE)
     known = make_record(
@@ -132,7 +134,19 @@ def bench(tmp_path: Path) -> Bench:
         time=workspace.clock.now(),
     )
     deliver(workspace, [known, a_step_for_the_inside_of(workspace, "TL-800")])
-    return bench
+    workspace.store.engine.dispose()
+    return bench, workspace.clock.now()
+
+
+@pytest.fixture
+def bench(beginning: tuple[Bench, datetime], tmp_path: Path) -> Iterator[Bench]:
+    """A copy of that beginning."""
+    told, at = beginning
+    shutil.copytree(told.workspace.settings.home, tmp_path / "home")
+    settings = Settings(home=tmp_path / "home", keys=told.workspace.settings.keys)
+    workspace = open_workspace(settings, clock=FixedClock(at))
+    yield Bench(workspace, told.keys)
+    workspace.store.engine.dispose()
 
 
 def a_step_for_the_inside_of(workspace: Workspace, recordid: str) -> Record:
