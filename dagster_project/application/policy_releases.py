@@ -2,14 +2,19 @@
 
 Belongs here: going over the bridges of an incident and saying what became of each. It releases nothing that `releasing`
 and `reaffirming` would refuse to a person.
+
+A refresh is of the whole incident: what brought it may be a record for the inside, or of another bridge's account. So
+after a refresh only those bridges are asked for which it found something that they may see; what else waits at a bridge
+goes with the next round, whose instants say nothing of any record (invariant I1).
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from dagster_project.application.candidates import current_refresh, opened_bridges
+from dagster_project.application.contexts import predecessor_row
 from dagster_project.application.one_by_one import for_each
 from dagster_project.application.projecting import (
     indexes_due,
@@ -23,6 +28,11 @@ from dagster_project.application.reaffirming import reaffirm_by_policy
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, Unavailable, UnsafeOrRejected, UsageError
+from dagster_project.store.candidates import CandidateRow
+from dagster_project.store.decisions import decided_incidents
+from dagster_project.store.gates import latest_release_checks
+from dagster_project.store.refreshes import candidates_of_refresh
+from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, all_versions, incidents_with_versions, versions_of
 
 # What keeps a bridge from being told something new, and is no fault.
@@ -34,6 +44,7 @@ _WAITS: Final = (
     "no_trust",
     "trust_expired",
 )
+NEXT_ROUND: Final = "next_round"
 
 
 @dataclass(frozen=True)
@@ -47,17 +58,33 @@ class BridgeStanding:
 
 
 def release_by_policy(workspace: Workspace, incident: str) -> tuple[BridgeStanding, ...]:
-    """Release, or reaffirm, whatever may leave to any bridge of an incident, and publish it.
+    """Release, or reaffirm, what may leave to the bridges that the latest refresh concerned, and publish it.
+
+    Returns:
+        Where every bridge of the incident stands, those included that were not asked.
 
     Raises:
         ChannelsafeError: a fault; that people still have to decide is none.
     """
     with workspace.store.read() as transaction:
-        bridges = opened_bridges(transaction, current_refresh(transaction, incident))
-    try:
-        return tuple(for_each(bridges, lambda bridge: _ask(workspace, incident, bridge)))
-    finally:
-        project(workspace)
+        refresh = current_refresh(transaction, incident)
+        concerned = {one.bridge for one in candidates_of_refresh(transaction, refresh) if may_show(transaction, one)}
+
+    def ask(bridge: str) -> BridgeStanding:
+        if bridge in concerned:
+            return _ask(workspace, incident, bridge)
+        return _standing(workspace, incident, bridge, waits_for=NEXT_ROUND)
+
+    return _go_over(workspace, incident, ask)
+
+
+def may_show(transaction: Transaction, row: CandidateRow) -> bool:
+    """Tell whether a candidate differs from the one before it in anything that its bridge may come to see."""
+    before = predecessor_row(transaction, row)
+    if before is None or (before.content_digest, before.as_of) != (row.content_digest, row.as_of):
+        return True
+    checks = latest_release_checks(transaction, [before.candidate_id, row.candidate_id])
+    return len({one.valid_until for one in checks.values()}) > 1
 
 
 def release_after_refresh(workspace: Workspace, refreshed: Collection[str]) -> dict[str, str]:
@@ -75,6 +102,15 @@ def release_after_refresh(workspace: Workspace, refreshed: Collection[str]) -> d
         except ChannelsafeError as error:
             failed[incident] = error.code
     return failed
+
+
+def _go_over(workspace: Workspace, incident: str, ask: Callable[[str], BridgeStanding]) -> tuple[BridgeStanding, ...]:
+    with workspace.store.read() as transaction:
+        bridges = opened_bridges(transaction, current_refresh(transaction, incident))
+    try:
+        return tuple(for_each(bridges, ask))
+    finally:
+        project(workspace)
 
 
 @dataclass(frozen=True)
@@ -103,11 +139,11 @@ def keep_published(workspace: Workspace, *, at_most: timedelta) -> Kept:
         if workspace.clock.now() > until:
             break
         asked += 1
-        try:
-            pull_what_lapsed(workspace, [incident])
-        except ChannelsafeError as error:
-            failed[incident] = error.code
-        failed |= release_after_refresh(workspace, [incident])
+        for act in (_pull, _release_what_waits):
+            try:
+                act(workspace, incident)
+            except ChannelsafeError as error:
+                failed[incident] = error.code
     renewed = 0
     for package_id in indexes_due(workspace):
         try:
@@ -123,10 +159,21 @@ def keep_published(workspace: Workspace, *, at_most: timedelta) -> Kept:
     return Kept(asked=asked, renewed=renewed, failed=failed)
 
 
+def _pull(workspace: Workspace, incident: str) -> None:
+    pull_what_lapsed(workspace, [incident])
+
+
+def _release_what_waits(workspace: Workspace, incident: str) -> None:
+    _go_over(workspace, incident, lambda bridge: _ask(workspace, incident, bridge))
+
+
 def _soonest_stale(workspace: Workspace) -> list[str]:
+    """Return the incidents with a current version, the soonest stale first; then all others that people decided on."""
     with workspace.store.read() as transaction:
         current = [one for one in all_versions(transaction) if one.state == "released"]
-    return list(dict.fromkeys(one.incident for one in sorted(current, key=lambda one: one.valid_until)))
+        decided = decided_incidents(transaction)
+    by_age = sorted(current, key=lambda one: one.valid_until)
+    return list(dict.fromkeys((*(one.incident for one in by_age), *decided)))
 
 
 def _ask(workspace: Workspace, incident: str, bridge: str) -> BridgeStanding:
@@ -138,7 +185,12 @@ def _ask(workspace: Workspace, incident: str, bridge: str) -> BridgeStanding:
         released, waits_for = None, refused.code
     if waits_for in {"nothing_to_release", "not_releasable"}:
         released = reaffirm_by_policy(workspace, incident, bridge)
+    standing = _standing(workspace, incident, bridge, waits_for=waits_for)
+    return replace(standing, released_now=released is not None)
+
+
+def _standing(workspace: Workspace, incident: str, bridge: str, *, waits_for: str) -> BridgeStanding:
     with workspace.store.read() as transaction:
         versions = versions_of(transaction, incident, bridge)
     current = next((one for one in versions if one.state == "released"), None)
-    return BridgeStanding(bridge, current, released_now=released is not None, waits_for=waits_for)
+    return BridgeStanding(bridge, current, released_now=False, waits_for=waits_for)

@@ -22,7 +22,7 @@ from dagster_project.application.review_state import TakenDecision, taken_decisi
 from dagster_project.application.trust import latest_trust, service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.candidate import make_candidate
-from dagster_project.packaging.lineage import read_lineage
+from dagster_project.packaging.lineage import Lineage, LineageGroup, read_lineage
 from dagster_project.packaging.review_inputs import PULLED, ReviewInputs
 from dagster_project.review.decisions import Act, Decision, decision_digest, sign_decision
 from dagster_project.review.history import active_pulls, publication_states
@@ -132,18 +132,30 @@ def _pull_from(
     current = next((one for one in versions if one.state == "released" and one.candidate_id is not None), None)
     if row is None or current is None:
         return None, None
-    groups = read_lineage(transaction.get_sealed(row.lineage_digest)).groups
-    held = {one.draft.pointer for one in groups if one.hold is not None and one.hold.reason in _NOT_CLEARED}
-    present = {one.draft.pointer for one in groups}
+    now = read_lineage(transaction.get_sealed(row.lineage_digest))
+    held = {one.draft.pointer for one in now.groups if one.hold is not None and one.hold.reason in _NOT_CLEARED}
+    present = {one.draft.pointer for one in now.groups}
     (told,) = told_versions(transaction, [current])
     before = read_lineage(transaction.get_sealed(current.lineage_digest)).groups
     cleared = {one.draft.pointer for one in before if _rests_on_clearance(one.draft.inputs)}
-    lapsed = sorted(told.shown.keys() & (held | (cleared - present)))
+    lapsed = sorted(told.shown.keys() & (held | (cleared - present) | _made_inside(before, now)))
     if not lapsed:
         return None, None
     _store_automatic_pull(workspace, transaction, current, tuple(lapsed))
     taken = taken_decisions(transaction, latest_trust(transaction, workspace), incident, bridge)
     return current.package_id, take_back(workspace, transaction, incident, bridge, taken)
+
+
+def _made_inside(before: Sequence[LineageGroup], now: Lineage) -> set[str]:
+    """Return the leaves made of records of which nothing may be shown any more, so that they make no leaf at all."""
+    evidence = (one for absence in now.absences if absence.reason in _NOT_CLEARED for one in absence.evidence)
+    inside = {(one.source, one.recordid) for one in evidence}
+    return {
+        group.draft.pointer
+        for group in before
+        for one in group.draft.inputs
+        if one.relation == "DIRECT" and (one.reference.source, one.reference.recordid) in inside
+    }
 
 
 def _rests_on_clearance(inputs: Sequence[object]) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.drafting.inputs import shaping_rule
+from dagster_project.packaging.drafting.workarounds import helped_workarounds
 from dagster_project.packaging.fields import Absence, Field, pointer_token
 from dagster_project.packaging.holds import ACCOUNT_TYPES
 from dagster_project.packaging.profile import Action
@@ -41,6 +42,12 @@ PART_OF_CLASS: Final = {
     "workaround_readiness": "/workarounds",
     "checkpoint": "/timeline",
     "template_parameter": "/statements",
+}
+
+# The field class of a map's entries and the source field that shapes them, by the type of their records.
+_ENTRY_OF_TYPE: Final = {
+    "bridge-timeline": ("checkpoint", "bridge-timeline#/checkpoint"),
+    "workaround": ("workaround_readiness", "workaround#/readiness"),
 }
 
 AbsenceGuard = Callable[[RenderingContext, tuple[Field, ...]], Iterator[Absence]]
@@ -100,9 +107,27 @@ def no_entitlement(context: RenderingContext, _fields: tuple[Field, ...]) -> Ite
         yield Absence(pointer="/affected_capabilities", reason="entitlement_lapsed", slot="contract")
 
 
+def entries_of_the_inside(context: RenderingContext, _fields: tuple[Field, ...]) -> Iterator[Absence]:
+    """Show that there are steps or workarounds of which nothing may be shown; how many is not shown."""
+    for field_class, slot, record in _unlisted(context):
+        evidence = (reference_to(record),)
+        yield Absence(pointer=PART_OF_CLASS[field_class], reason="classification", slot=slot, evidence=evidence)
+
+
+def _unlisted(context: RenderingContext) -> Iterator[tuple[str, str, Record]]:
+    """Yield field class, slot and record of every unlisted record that concerns the bridge and may be spoken of."""
+    permitted = context.bridge.contract.data["permitted_fields"]
+    for record in context.unlisted.values():
+        field_class, source_field = _ENTRY_OF_TYPE[record.type]
+        rule = shaping_rule(context, source_field)
+        helps = record.type != "workaround" or record in helped_workarounds(context)
+        if rule is not None and helps and (field_class in permitted or not context.contract_in_force):
+            yield field_class, rule.slot or "other", record
+
+
 def required_but_missing(context: RenderingContext, fields: tuple[Field, ...]) -> Iterator[Absence]:
     """Show every field class that the contract requires and no record feeds."""
-    present = {one.draft.field_class for one in fields}
+    present = {one.draft.field_class for one in fields} | {field_class for field_class, *_ in _unlisted(context)}
     for field_class in context.bridge.contract.data["required_fields"]:
         if field_class not in present:
             yield Absence(pointer=PART_OF_CLASS.get(field_class, "/"), reason="required_but_missing", slot="contract")
@@ -131,6 +156,7 @@ ABSENCE_GUARDS: tuple[AbsenceGuard, ...] = (
     unmapped_components,
     unmapped_regions,
     no_entitlement,
+    entries_of_the_inside,
     required_but_missing,
     held_conflicts_without_fields,
 )

@@ -19,12 +19,14 @@ from dagster_project.packaging.snapshot import RejectedInput, Snapshot, snapshot
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
 from dagster_project.sources.conflicts import Conflict
-from dagster_project.sources.record import Record, RecordReference, reference_to
+from dagster_project.sources.record import Classification, Record, RecordReference, reference_to
 from dagster_project.sources.source_fields import field_classification, source_fields_in_schema_order, value_at
 
 EVERY_INCIDENT = "*"
 # The rule id of what the profile says as a whole: names, labels, the fixed set of slots.
 WHOLE_PROFILE = "profile"
+# The record types of which each record is an entry of a map in the package.
+ENTRY_TYPES: Final = ("bridge-timeline", "workaround")
 # The fields whose instants are compared with the evaluation instant, by record type.
 _TIMED: Final = {
     "contract": ("valid_from", "valid_until"),
@@ -296,6 +298,21 @@ class RenderingContext:
         """
         own_words = {*self.profile.lexicons.approved_public_names.values(), *DATA_INTEGRITY}
         return text not in own_words and self.deny_list.hits(text) > 0
+
+    @cached_property
+    def unlisted(self) -> Mapping[str, Record]:
+        """The records by code that would make an entry of their own and of which nothing may be shown.
+
+        They make none, so that nobody can count what is kept inside. One that security reviewed is listed, on hold or
+        not: people decide about it.
+        """
+        records = (one for record_type in ENTRY_TYPES for one in self.heads_by_type.get(record_type, ()))
+        return {
+            self.code(one): one
+            for one in records
+            if one.dataclassification is not Classification.CUSTOMER
+            and f"{one.type}/{one.recordid}" not in self.index.reviews_by_subject
+        }
 
     @cached_property
     def entitled(self) -> frozenset[str]:

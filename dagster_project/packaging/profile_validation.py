@@ -101,6 +101,14 @@ def _maps(profile: Profile) -> Iterator[Finding]:
                 yield Finding(level=ERROR, code=code, where=name)
 
 
+def _single_regions(profile: Profile) -> Iterator[Finding]:
+    """A bucket with one region names it: that must be a name which may be said in public, and the bucket's own."""
+    public = profile.lexicons.approved_public_names
+    for bucket, entry in profile.region_buckets.items():
+        if len(entry.regions) == 1 and public.get(entry.regions[0]) != entry.name:
+            yield Finding(level=ERROR, code="bucket_names_one_region", where=f"region_buckets/{bucket}")
+
+
 def _templates(profile: Profile) -> Iterator[Finding]:
     for name, template in profile.templates.items():
         wanted = int(name != profile.review_policy.fast_acknowledgement)
@@ -124,7 +132,7 @@ def _review_policy(profile: Profile) -> Iterator[Finding]:
         yield Finding(level=ERROR, code="no_such_template", where="review_policy/fast_acknowledgement")
 
 
-JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _templates, _review_policy)
+JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _single_regions, _templates, _review_policy)
 
 
 def validate_profile(profile: Profile) -> tuple[Finding, ...]:

@@ -18,7 +18,7 @@ from dagster_project.packaging.drafting.inputs import constant
 from dagster_project.packaging.drafting.service_state import service_state_fields
 from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS, slot_fields_of_package, slot_value
 from dagster_project.packaging.drafting.workarounds import statement_drafts, workaround_drafts
-from dagster_project.packaging.fields import Absence, Draft, Field, assemble
+from dagster_project.packaging.fields import Absence, Draft, Field, assemble, pointer_tokens
 from dagster_project.packaging.holds import settle
 from dagster_project.packaging.review_inputs import KEPT_FROM_VERSION, NO_REVIEW
 from dagster_project.packaging.reviewed_fields import reviewed_field, reviewed_fields
@@ -26,6 +26,7 @@ from dagster_project.sources.record import Classification, Record
 
 CONTENT_SCHEMA: Final = "channelsafe-package/1"
 _SECTIONS: Final = ("affected_capabilities", "not_affected", "workarounds", "timeline", "statements", "names")
+_ENTRIES: Final = ("timeline", "workarounds", "statements")
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,13 @@ def not_permitted_by_contract(context: RenderingContext, field: Field) -> bool:
     )
 
 
-DROP_GUARDS: tuple[DropGuard, ...] = (not_permitted_by_contract,)
+def entry_of_the_inside(context: RenderingContext, field: Field) -> bool:
+    """Drop what stands for a record of which nothing may be shown: `absences` says once that there is more."""
+    part, *rest = pointer_tokens(field.pointer)
+    return part in _ENTRIES and rest[0] in context.unlisted
+
+
+DROP_GUARDS: tuple[DropGuard, ...] = (not_permitted_by_contract, entry_of_the_inside)
 
 
 def _feeding(context: RenderingContext, fields: tuple[Field, ...]) -> tuple[Record, ...]:

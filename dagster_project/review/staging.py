@@ -159,8 +159,13 @@ class _Staged:
         )
 
     def _is_permitted(self, unit: str) -> bool:
-        """What the account did not buy, or no longer, is not kept: taking back needs nobody's leave."""
+        """Tell whether a unit may be kept at all: taking back needs nobody's leave.
+
+        What the account did not buy, or no longer, is not kept, nor what became a matter of the inside.
+        """
         kind, _, rest = unit.partition("/")
+        if kind in {"timeline", "item"}:
+            return rest not in self.context.unlisted
         return kind != "capability" or rest.partition("/")[0] in self.context.entitled
 
 

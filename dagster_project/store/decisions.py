@@ -51,6 +51,12 @@ def decisions_of_incident(transaction: Transaction, incident: str) -> list[Decis
     return _rows(transaction, sa.select(decisions).where(_COLUMNS.incident == incident))
 
 
+def decided_incidents(transaction: Transaction) -> list[str]:
+    """Return the incidents that any decision is about, by name."""
+    about = sa.select(_COLUMNS.incident).where(_COLUMNS.incident != "").distinct()
+    return list(transaction.connection.execute(about.order_by(_COLUMNS.incident)).scalars())
+
+
 def decisions_referring_to(transaction: Transaction, digest: str, acts: Collection[str]) -> list[DecisionRow]:
     """Return the decisions of these acts that refer to a hold or a profile, in order."""
     return _rows(transaction, sa.select(decisions).where(_COLUMNS.refers_to == digest, _COLUMNS.act.in_(sorted(acts))))

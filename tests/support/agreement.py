@@ -76,7 +76,7 @@ class Premises:
         return {
             "a": sorted(map(repr, self._rendered_fields())),
             "b": sorted(map(repr, self._declassified())),
-            "c": sorted(map(repr, self._holds())),
+            "c": sorted({repr(one) for one in self._holds()}),
             "e": self.history.at,
         }
 
@@ -164,8 +164,12 @@ class Premises:
                 well = self.profile.status_codes.get(data["state"]) == "operational"
                 place = (self.capability.get(data["component"]), self.bucket.get(data["region"]))
                 yield ("inside", place) if record in self.history.snapshot.heads else ("past", record.identity, well)
+            elif record.type in {"workaround", "bridge-timeline"} and not self._is_reviewed(record):
+                # Of all of them together the page says once that there is more: neither how many nor which.
+                if record.type == "bridge-timeline" or any(self._concerns_us(one) for one in data["applies_to"]):
+                    yield ("inside", record.type)
             elif record.type == "workaround":
-                helps = any(self.capability.get(one) is None or self._bought(one) for one in data["applies_to"])
+                helps = any(self._concerns_us(one) for one in data["applies_to"])
                 usable = (
                     data["verified"] and self.profile.readiness_codes.get(data["readiness"]) == "available_verified"
                 )
@@ -175,17 +179,27 @@ class Premises:
             elif record.type == "customer-status":
                 yield ("inside", data["bridge"] == self.bridge)
 
-    def _bought(self, component: str) -> bool:
-        return self.capability.get(component) in self.entitled
+    def _is_reviewed(self, record: Record) -> bool:
+        subjects = {one.data["review_subject"] for one in heads(self.history, "security-review")}
+        return f"{record.type}/{record.recordid}" in subjects
+
+    def _concerns_us(self, component: str) -> bool:
+        return self.capability.get(component) is None or self.capability[component] in self.entitled
 
     def _slots_declared(self) -> Iterator[tuple[Any, ...]]:
         for record in self.history.snapshot.heads:
             if record.type == "dependency" and not self.concerns(record):
                 continue
+            if record.type == "security-review" and self._is_about_what_was_not_bought(record.data["review_subject"]):
+                continue
             for pointer, _value in present_fields(record):
                 rule = self.rule(f"{record.type}#{pointer}")
                 if rule and rule.slot and rule.action.value == "annex" and record.type != "dependency":
                     yield ("declared", rule.slot)
+
+    def _is_about_what_was_not_bought(self, subject: str) -> bool:
+        named = [one for one in heads(self.history, "dependency") if f"dependency/{one.recordid}" == subject]
+        return bool(named) and not any(self.concerns(one) for one in named)
 
     def denied_terms(self) -> set[str]:
         """Return every short text that is not for customers, and every other account's name, less public names."""

@@ -7,12 +7,12 @@ asked and says the same again. Nothing here is a rule: everything goes through a
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count, groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -33,6 +33,7 @@ from tests.support.review_people import PEOPLE, Bench, make_bench
 from tests.support.workspaces import make_workspace
 
 DELAY: Final = timedelta(minutes=3)
+Event: TypeAlias = dict[str, Any]
 # What the feed posts as the state of things; an edit of a text, days later, states nothing new of any service.
 _POSTS: Final = ("incident", "service-health")
 
@@ -60,9 +61,19 @@ class ReviewedFeed:
     asked: set[str] = field(default_factory=set)
 
 
-def review_feed(location: Path, folder: Path, answers: Answers = Answers()) -> ReviewedFeed:
-    """Play a feed to its last event, with people who review it."""
-    events = [orjson.loads(one) for one in feed_records(parse_feed(read_feed(str(location))))]
+def review_feed(
+    location: Path, folder: Path, answers: Answers = Answers(), around: Callable[[list[Event]], list[Event]] = list
+) -> ReviewedFeed:
+    """Play a feed to its last event, with people who review it.
+
+    Args:
+        location: The feed.
+        folder: Where its deployment is made.
+        answers: Which reminders people answer.
+        around: What is played instead of the feed's events: those with others around them, in any order.
+    """
+    told = [orjson.loads(one) for one in feed_records(parse_feed(read_feed(str(location))))]
+    events = sorted(around(told), key=_recorded)
     workspace = make_workspace(folder, FixedClock(_recorded(events[0])))
     bench = make_bench(workspace, SAMPLE_PROFILE)
     ingest_google_cloud(workspace, [])

@@ -27,7 +27,7 @@ from dagster_project.packaging import (
 )
 from dagster_project.packaging.context import ProfileTables, RenderingContext
 from dagster_project.packaging.lineage import Lineage, lineage_of
-from dagster_project.packaging.profile import Action, Profile, Rule
+from dagster_project.packaging.profile import Action, Profile, RegionBucket, Rule
 from dagster_project.packaging.profile_validation import validate_profile
 from dagster_project.packaging.rendering import render
 from dagster_project.packaging.review_inputs import ReviewInputs
@@ -202,6 +202,11 @@ def inside_timeline() -> History:
     return after(2).replacing((record, relabelled(record, "internal")))
 
 
+def inside_health() -> History:
+    record = head(after(3), "service-health", "mx-relay/eu-west-1")
+    return after(3).replacing((record, relabelled(record, "internal")))
+
+
 def disputed_dependency() -> History:
     record = head(after(3), "dependency", "DEP-204")
     return after(3).adding(changed(record, "/note", "another copy"))
@@ -228,6 +233,10 @@ def component_twice() -> set[str]:
     return findings(capabilities=capabilities | {"again": capabilities["inbox-api"]})
 
 
+def one_region_in_a_bucket() -> dict[str, RegionBucket]:
+    return shipped_profile().region_buckets | {"south": RegionBucket("South", ("sa-east-1",))}
+
+
 HARBOURLINE = "CTR-2031"
 Witness = Callable[[], bool]
 HOLDS: dict[str, Witness] = {
@@ -236,7 +245,7 @@ HOLDS: dict[str, Witness] = {
         in hold_reasons(context(altered(2, "contract", HARBOURLINE, "/valid_until", "2026-02-01T00:00:00Z")))
     ),
     "claimed_by_two_contracts": lambda: "bridge_claimed_twice" in hold_reasons(context(claimed_twice())),
-    "not_classified_customer": lambda: "classification" in hold_reasons(context(inside_timeline())),
+    "not_classified_customer": lambda: "classification" in hold_reasons(context(inside_health())),
     "profile_holds_it": lambda: "profile_rule" in hold_reasons(context(after(2), profile=held_severity())),
     "in_conflict": lambda: "conflicting_copies" in hold_reasons(context(after(16))),
     "fed_by_rejected_input": lambda: "rejected_input" in hold_reasons(context(after(19))),
@@ -258,6 +267,7 @@ ABSENCES: dict[str, Witness] = {
         ("unmapped_name", "/affected_capabilities/message-delivery/regions")
         in absences_of(context(altered(3, "service-health", "mx-relay/eu-west-1", "/region", "moon-1")))
     ),
+    "entries_of_the_inside": lambda: ("classification", "/timeline") in absences_of(context(inside_timeline())),
     "no_entitlement": lambda: (
         ("entitlement_lapsed", "/affected_capabilities")
         in absences_of(context(altered(3, "entitlement", "ENT-5520", "/valid_until", "2026-02-01T00:00:00Z")))
@@ -269,6 +279,9 @@ ABSENCES: dict[str, Witness] = {
 }
 DROPS: dict[str, Witness] = {
     "not_permitted_by_contract": lambda: not render(context(after(6), "tidewater")).content["workarounds"],
+    "entry_of_the_inside": lambda: (
+        len(render(context(inside_timeline())).content["timeline"]) < len(render(context(after(2))).content["timeline"])
+    ),
 }
 REASONS: dict[str, Witness] = {
     "schema": lambda: "schema" in tampered(lambda content: content.update(estimate="soon")),
@@ -302,6 +315,7 @@ FINDINGS: dict[str, Witness] = {
     "_words": lambda: "no_such_code" in findings(severities={"SEV1": "very bad"}),
     "_slots": lambda: "slot_missing" in findings(slots={}),
     "_maps": lambda: "component_mapped_twice" in component_twice(),
+    "_single_regions": lambda: "bucket_names_one_region" in findings(region_buckets=one_region_in_a_bucket()),
     "_templates": lambda: "template_needs_one_parameter" in two_parameters(),
     "_review_policy": lambda: "review_policy_too_weak" in weaker_policy(),
 }

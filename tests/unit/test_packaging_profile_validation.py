@@ -1,14 +1,17 @@
 """Profile validation names every way in which a profile is partial, contradictory or speaks unknown words."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
+from dagster_project.application.profiles import load_profile
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging.profile import (
     Action,
+    Lexicons,
     RegionBucket,
     Rule,
     Slot,
@@ -19,6 +22,7 @@ from dagster_project.packaging.profile import (
 )
 from dagster_project.packaging.profile_validation import ERROR, WARNING, validate_profile
 from tests.support.histories import shipped_profile, with_rule
+from tests.support.workspaces import make_workspace
 
 SHIPPED = shipped_profile()
 
@@ -101,6 +105,30 @@ def test_a_rule_at_odds_with_the_rest_is_found(added: Rule, finding: tuple[str, 
 )
 def test_an_unknown_word_or_a_doubled_name_is_found(exchanged: dict[str, Any], finding: tuple[str, str, str]) -> None:
     assert finding in findings(**exchanged)
+
+
+SOUTH = SHIPPED.region_buckets | {"south": RegionBucket("South", ("sa-east-1",))}
+
+
+def test_a_bucket_of_one_region_is_refused_because_it_names_the_region() -> None:
+    assert findings(region_buckets=SOUTH) == {(ERROR, "bucket_names_one_region", "region_buckets/south")}
+    with_two = SHIPPED.region_buckets | {"south": RegionBucket("South", ("sa-east-1", "sa-west-1"))}
+    assert findings(region_buckets=with_two) == set()
+
+
+@pytest.mark.parametrize(("public_name", "is_refused"), [("South", False), ("Sao Paulo", True)])
+def test_a_bucket_of_one_region_may_only_say_the_public_name_of_that_region(
+    public_name: str, *, is_refused: bool
+) -> None:
+    named = Lexicons(approved_public_names={"sa-east-1": public_name})
+    assert bool(findings(region_buckets=SOUTH, lexicons=named)) is is_refused
+
+
+def test_a_profile_whose_bucket_names_one_region_reaches_no_bridge(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeOrRejected) as refused:
+        load_profile(make_workspace(tmp_path), msgspec.structs.replace(SHIPPED, region_buckets=SOUTH))
+    assert refused.value.code == "profile_invalid"
+    assert "bucket_names_one_region" in refused.value.what
 
 
 def test_the_most_restrictive_rule_wins_whatever_the_order() -> None:

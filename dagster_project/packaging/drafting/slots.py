@@ -34,11 +34,22 @@ def withheld_values(context: RenderingContext, slot: str) -> tuple[Withheld, ...
     """Return what rules keep back under `slot`: values held until cleared, and annexed values that declare it."""
     found: list[Withheld] = []
     for source_field, action in context.tables.withheld_by_slot.get(slot, ()):
-        record_type = source_field.partition("#")[0]
-        heads = context.heads_by_type.get(record_type, ())
-        records = relevant_dependencies(context) if record_type == "dependency" else heads
+        records = _concerning(context, source_field.partition("#")[0])
         found.extend(Withheld(record, source_field, action) for record in present(records, source_field))
     return tuple(found)
+
+
+def _concerning(context: RenderingContext, record_type: str) -> Iterable[Record]:
+    """Return the heads of a type that concern the bridge: not those about dependencies of what was not bought."""
+    heads = context.heads_by_type.get(record_type, ())
+    if record_type not in {"dependency", "security-review"}:
+        return heads
+    relevant = relevant_dependencies(context)
+    if record_type == "dependency":
+        return relevant
+    every = {f"dependency/{one.recordid}" for one in context.heads_by_type.get("dependency", ())}
+    elsewhere = every - {f"dependency/{one.recordid}" for one in relevant}
+    return [one for one in heads if one.data["review_subject"] not in elsewhere]
 
 
 def _slot_state(context: RenderingContext, fields: Sequence[str], withheld: Sequence[Withheld]) -> str:
