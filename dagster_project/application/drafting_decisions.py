@@ -88,7 +88,7 @@ def draft_rejection(
             bridge=bridge,
             candidate=state.candidate.ordinal,
             changes=tuple(sorted(one.digest for one in _at(state, pointers))),
-            reason=_words(reason),
+            reason=printable_words(reason),
             decided_at=workspace.clock.now(),
         )
 
@@ -121,7 +121,7 @@ def draft_act(
         fields=tuple(sorted(map(_composed, fields))),
         refers_to=_composed(refers_to),
         role=role,
-        reason=_words(reason),
+        reason=printable_words(reason),
         decided_at=workspace.clock.now(),
     )
 
@@ -131,7 +131,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _words(reason: str) -> str:
+def printable_words(reason: str) -> str:
     """Return a reason on one line; what would move the cursor of whoever reads it is refused."""
     words = _composed(" ".join(reason.split()))
     if words.isprintable():

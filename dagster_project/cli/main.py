@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from dagster_project.cli.annex import annex
 from dagster_project.cli.audit import audit
 from dagster_project.cli.demo import demo
 from dagster_project.cli.development import dev
@@ -47,7 +48,7 @@ def channelsafe(context: click.Context) -> None:
 
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
-    trust, audit, review, release, publish, exposure, receipt, finding,
+    trust, audit, review, annex, release, publish, exposure, receipt, finding,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

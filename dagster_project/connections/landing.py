@@ -2,10 +2,11 @@
 
 Belongs here: files and lines. What a line says is `admission`'s business; what was read is the store's.
 
-A file goes through ``<landing>/NAME`` -> ``.picked-up/NAME.<digest>`` -> ``.done/NAME.<digest>``, each step one
-rename. A process killed in between leaves the file in ``.picked-up``, where the next pick-up finds it again;
-admission makes a line that was admitted already a duplicate. What cannot be read is moved to ``.unreadable``
-with its reason beside it. Writers drop a file whole: written as ``.NAME``, ``NAME.part`` or ``NAME.tmp``, then renamed.
+A file goes from ``<landing>/NAME`` to ``.picked-up/NAME.<digest>`` by one rename. Once all its lines are stored, where
+they are sealed, it is removed: what lies in a folder is not. An empty ``.done/NAME.<digest>`` says that it was there. A
+process killed in between leaves the file in ``.picked-up``, where the next pick-up finds it again; admission makes a
+line that was admitted already a duplicate. What cannot be read is moved to ``.unreadable`` as it was dropped, with its
+reason beside it. Writers drop a file whole: written as ``.NAME``, ``NAME.part`` or ``NAME.tmp``, then renamed.
 """
 
 import hashlib
@@ -208,14 +209,14 @@ def units(file: PickedUpFile) -> Generator[Unit, None, None]:
 
 
 def finish(file: PickedUpFile) -> bool:
-    """Move a file that was read, and whose units were committed, to ``.done``.
+    """Remove a file that was read, and whose units were committed; leave its name and digest in ``.done``.
 
     Returns:
         True if it is done. False if its bytes changed after it was picked up (its writer still held it open): it
         stays, and the next pick-up hands it out under its new digest.
 
     Raises:
-        Unavailable: the file can no longer be read or moved.
+        Unavailable: the file can no longer be read or removed.
     """
     done = file.path.parent.parent / DONE / file.path.name
     try:
@@ -224,7 +225,8 @@ def finish(file: PickedUpFile) -> bool:
         if f"sha256:{_digest(file.path)}" != file.digest:
             file.path.rename(file.path.with_name(_name_while_taken(file.name)))
             return False
-        file.path.rename(done)
+        done.touch(mode=0o600)
+        file.path.unlink(missing_ok=True)
     except OSError as error:
         raise _unavailable(file.path, error) from error
     return True

@@ -41,9 +41,12 @@ class AuditAction(StrEnum):
     PROFILE_CHANGED = "profile_changed"
     TRUST_CHANGED = "trust_changed"
     ANNEX_OPENED = "annex_opened"
+    ANNEX_REFUSED = "annex_refused"
     DATA_ACCESSED = "data_accessed"
     ANCHOR_REPAIRED = "anchor_repaired"
     ANCHOR_REPLACED = "anchor_replaced"
+    BODY_KEY_ROTATED = "body_key_rotated"
+    BODY_KEY_RETIRED = "body_key_retired"
 
 
 @dataclass(frozen=True, kw_only=True)

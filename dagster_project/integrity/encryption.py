@@ -30,9 +30,9 @@ def encrypt(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
     return VERSION + _cipher(key).encrypt(plaintext, [VERSION, associated])
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _cipher(key: bytes) -> AESSIV:
-    """Return the cipher of a key; making one costs as much as a small body, and a process has one key."""
+    """Return the cipher of a key; making one costs as much as a small body, and a process has few keys."""
     return AESSIV(key)
 
 

@@ -1,10 +1,10 @@
 """Annexes: restricted values kept inside, per audience, with the rule that keeps them there.
 
-Belongs here: collecting the values of annexed and held source fields from a snapshot. An annex never leaves; who
-may open one is decided where it is opened.
+Belongs here: collecting the values of annexed and held source fields from a snapshot, and which role may see which of
+them. An annex never leaves; who has a role, and who asks, is not known here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from dagster_project.integrity.documents import typed_bytes
 from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
-from dagster_project.packaging.profile import Action
+from dagster_project.packaging.profile import Action, Profile
 from dagster_project.sources.record import RecordReference
 from dagster_project.sources.source_fields import value_at
 
@@ -52,3 +52,29 @@ def annex_bytes(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> bytes:
 def withheld_counts(annexes: Mapping[str, tuple[AnnexEntry, ...]]) -> dict[str, int]:
     """Return how many values each audience's annex holds: what may be said of an annex elsewhere."""
     return {audience: len(entries) for audience, entries in annexes.items()}
+
+
+def read_annexes(body: bytes) -> Mapping[str, tuple[AnnexEntry, ...]]:
+    """Read the annexes of one candidate back from stored bytes that were verified."""
+    return msgspec.json.decode(body, type=dict[str, tuple[AnnexEntry, ...]])
+
+
+def review_roles_by_rule(profile: Profile) -> Mapping[str, str]:
+    """Return who reviews what a rule keeps back, by rule id: the review role of its slot, where it has one."""
+    return {rule.id: profile.slots[rule.slot].review_role for rule in profile.rules if rule.slot in profile.slots}
+
+
+def seen_by(
+    role: str, audience: str, entries: Sequence[AnnexEntry], review_roles: Mapping[str, str]
+) -> tuple[AnnexEntry, ...]:
+    """Return what a role may see of an audience's annex: its audience all, a slot's reviewer what that slot stands for.
+
+    Args:
+        role: Who asks.
+        audience: Whose annex it is.
+        entries: What the annex holds.
+        review_roles: Who reviews what a rule keeps back, by rule id.
+    """
+    if role == audience:
+        return tuple(entries)
+    return tuple(entry for entry in entries if review_roles.get(entry.rule_id) == role)

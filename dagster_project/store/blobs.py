@@ -6,7 +6,7 @@ that are not for customers are encrypted, and their names are keyed digests, so 
 what they say nor whether they equal something known. Which body belongs to what is known by the other tables alone.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -18,8 +18,9 @@ from dagster_project.integrity.digests import digest_bytes, keyed_digest
 from dagster_project.integrity.encryption import decrypt, encrypt
 from dagster_project.integrity.keys import KeyRing
 from dagster_project.sources.record import Classification
+from dagster_project.store.body_keys import UNSEALED, BodyKeys, named_key, sealing_key
 from dagster_project.store.chunks import chunks
-from dagster_project.store.engine import is_reading
+from dagster_project.store.engine import is_reading, reading
 from dagster_project.store.packs import Packs
 from dagster_project.store.tables import packed_bodies
 
@@ -28,15 +29,17 @@ _LARGEST_PACK: Final = 8 * 1024 * 1024
 # Keyed digests name other things too; the prefix keeps a blob's name from equalling one that is shown elsewhere.
 _NAME_PURPOSE: Final = b"blob name\x00"
 _COLUMNS: Final = packed_bodies.c
+PLACES: Final = sa.select(_COLUMNS.name, _COLUMNS.pack, _COLUMNS.start, _COLUMNS.length, _COLUMNS.body_key)
 
 
 class Place(NamedTuple):
-    """Where a stored body lies."""
+    """Where a stored body lies, and the id of the key that sealed it: None where that was before keys had ids."""
 
     name: str
     pack: str
     start: int
     length: int
+    body_key: str | None
 
 
 @dataclass
@@ -46,12 +49,14 @@ class Blobs:
     Args:
         connection: The transaction's; where bodies lie is read and written with it.
         packs: Where they lie.
-        keys: Encrypts and names what is not for customers.
+        keys: Names what is not for customers.
+        body_keys: Encrypts it.
     """
 
     connection: Connection
     packs: Packs
     keys: KeyRing
+    body_keys: BodyKeys
     _gathered: dict[str, tuple[bytes, Classification]] = field(default_factory=dict)
     _size: int = 0
 
@@ -94,9 +99,9 @@ class Blobs:
         named = {body_name(self.keys, digest, one): (digest, one) for digest, one in wanted}
         found = {named[name][0]: self._gathered[name][0] for name in named if name in self._gathered}
         elsewhere = [name for name in named if name not in self._gathered]
-        for place, stored in self._read(self._places(elsewhere)):
+        for place, stored in self._read(places_of(self.connection, elsewhere)):
             digest, classification = named.pop(place.name)
-            found[digest] = self._opened(place.name, digest, stored, classification)
+            found[digest] = self._opened(place, digest, stored, classification)
         for name in elsewhere:
             if name in named:
                 raise _violation("a body is missing", named[name][0])
@@ -108,50 +113,93 @@ class Blobs:
         Raises:
             Unavailable: the store of bodies cannot be written.
         """
-        stored = {place.name for place in self._places(self._gathered)}
-        pieces = {
-            name: self._sealed(name, data, classification)
-            for name, (data, classification) in self._gathered.items()
-            if name not in stored
-        }
-        if pieces:
-            pack, start, rows = self.packs.write(b"".join(pieces.values())), 0, []
-            for name, piece in pieces.items():
-                rows.append({"name": name, "pack": pack, "start": start, "length": len(piece)})
-                start += len(piece)
-            self.connection.execute(sa.insert(packed_bodies), rows)
+        stored = {place.name for place in places_of(self.connection, self._gathered)}
+        self._write([(name, *one) for name, one in self._gathered.items() if name not in stored])
         self._gathered.clear()
         self._size = 0
 
-    def _places(self, names: Collection[str]) -> list[Place]:
-        statement = sa.select(_COLUMNS.name, _COLUMNS.pack, _COLUMNS.start, _COLUMNS.length)
-        return [
-            Place(*row)
-            for chunk in chunks(names)
-            for row in self.connection.execute(statement.where(_COLUMNS.name.in_(chunk))).all()
-        ]
+    def moved(self, places: Collection[Place]) -> Iterator[tuple[Place, bytes]]:
+        """Yield bodies whose pack is gone from where they lie by now, those that lie anywhere else.
 
-    def _read(self, places: Iterable[Place]) -> Iterable[tuple[Place, bytes]]:
+        A rotation may have moved them since this transaction began. What a name stands for never changes, so reading
+        it from a later state is no other state of anything.
+        """
+        with reading(self.connection.engine) as connection:
+            now = places_of(connection, [place.name for place in places])
+        gone = {place.pack for place in places}
+        yield from _read_at(self.packs, [place for place in now if place.pack not in gone])
+
+    def opened(self, place: Place, stored: bytes) -> bytes:
+        """Return what was sealed at a place.
+
+        Raises:
+            IntegrityViolation: it is not what was stored there.
+            Unavailable: the key file does not hold the key that sealed it.
+        """
+        if place.body_key == UNSEALED:
+            raise _violation("a body that is not for customers is said to be unsealed", place.name)
+        if place.body_key is not None:
+            key = named_key(self.connection, self.body_keys, place.body_key)
+            return decrypt(key, stored, place.name.encode())
+        return _opened_by_any(self.body_keys.every(), place.name, stored)
+
+    def _write(self, bodies: Sequence[tuple[str, bytes, Classification]]) -> None:
+        """Write bodies as one pack, and the rows that say where each lies."""
+        if not bodies:
+            return
+        is_open = {name: classification is Classification.CUSTOMER for name, _data, classification in bodies}
+        body_key = UNSEALED if all(is_open.values()) else sealing_key(self.connection, self.body_keys)
+        key = b"" if body_key == UNSEALED else named_key(self.connection, self.body_keys, body_key)
+        pieces = {name: data if is_open[name] else encrypt(key, data, name.encode()) for name, data, _ in bodies}
+        pack, start, rows = self.packs.write(b"".join(pieces.values())), 0, []
+        for name, piece in pieces.items():
+            named = UNSEALED if is_open[name] else body_key
+            rows.append({"name": name, "pack": pack, "start": start, "length": len(piece), "body_key": named})
+            start += len(piece)
+        self.connection.execute(sa.insert(packed_bodies), rows)
+
+    def _read(self, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:
         by_pack: dict[str, list[Place]] = {}
         for place in places:
             by_pack.setdefault(place.pack, []).append(place)
-        for pack, unordered in by_pack.items():
-            inside = sorted(unordered, key=lambda place: place.start)
-            parts = self.packs.read(pack, [(place.start, place.length) for place in inside])
-            # A pack that is gone reads like one that is empty: its bodies are found missing.
-            yield from zip(inside, parts or (), strict=parts is not None)
+        for inside in by_pack.values():
+            parts = list(_read_at(self.packs, inside))
+            # Of a pack that is gone nothing is read: its bodies are found elsewhere by now, or missing.
+            yield from parts or self.moved(inside)
 
-    def _sealed(self, name: str, data: bytes, classification: Classification) -> bytes:
-        if classification is Classification.CUSTOMER:
-            return data
-        return encrypt(self.keys.body_encryption, data, name.encode())
-
-    def _opened(self, name: str, digest: str, stored: bytes, classification: Classification) -> bytes:
-        sealed = classification is not Classification.CUSTOMER
-        data = decrypt(self.keys.body_encryption, stored, name.encode()) if sealed else stored
+    def _opened(self, place: Place, digest: str, stored: bytes, classification: Classification) -> bytes:
+        data = stored if classification is Classification.CUSTOMER else self.opened(place, stored)
         if digest_bytes(data) != digest:
             raise _violation("a body is not what was stored", digest)
         return data
+
+
+def places_of(connection: Connection, names: Collection[str]) -> list[Place]:
+    """Return where the bodies of these names lie; what is not stored is left out."""
+    return [
+        Place(*row)
+        for chunk in chunks(names)
+        for row in connection.execute(PLACES.where(_COLUMNS.name.in_(chunk))).all()
+    ]
+
+
+def _read_at(packs: Packs, places: Collection[Place]) -> Iterator[tuple[Place, bytes]]:
+    """Yield bodies with what lies at their places; none of a pack that is gone."""
+    for pack in {place.pack: None for place in places}:
+        inside = sorted((place for place in places if place.pack == pack), key=lambda place: place.start)
+        parts = packs.read(pack, [(place.start, place.length) for place in inside])
+        yield from zip(inside, parts or (), strict=parts is not None)
+
+
+def _opened_by_any(keys: Collection[bytes], name: str, stored: bytes) -> bytes:
+    """Return what one of these keys sealed."""
+    first, *others = keys
+    try:
+        return decrypt(first, stored, name.encode())
+    except IntegrityViolation:
+        if not others:
+            raise
+    return _opened_by_any(others, name, stored)
 
 
 def body_name(keys: KeyRing, digest: str, classification: Classification) -> str:
@@ -161,17 +209,19 @@ def body_name(keys: KeyRing, digest: str, classification: Classification) -> str
     return keyed_digest(keys.digest, _NAME_PURPOSE + digest.encode()).removeprefix("hmac-sha256:")
 
 
-def verify_body(keys: KeyRing, name: str, stored: bytes) -> None:
-    """Say whether stored bytes are the body of this name, for customers or not.
+def verified_body(blobs: Blobs, place: Place, stored: bytes) -> tuple[bytes, Classification]:
+    """Return what stored bytes say, and whether that is for customers: who verifies a pack knows names alone.
 
     Raises:
-        IntegrityViolation: they are not.
+        IntegrityViolation: they are not the body of this name.
+        Unavailable: the key file does not hold the key that sealed it.
     """
-    if body_name(keys, digest_bytes(stored), Classification.CUSTOMER) == name:
-        return
-    data = decrypt(keys.body_encryption, stored, name.encode())
-    if body_name(keys, digest_bytes(data), Classification.RESTRICTED) != name:
-        raise _violation("a body is not what its name says", name)
+    if body_name(blobs.keys, digest_bytes(stored), Classification.CUSTOMER) == place.name:
+        return stored, Classification.CUSTOMER
+    data = blobs.opened(place, stored)
+    if body_name(blobs.keys, digest_bytes(data), Classification.RESTRICTED) != place.name:
+        raise _violation("a body is not what its name says", place.name)
+    return data, Classification.RESTRICTED
 
 
 def _violation(what: str, name: str) -> IntegrityViolation:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-import sqlalchemy as sa
-
 from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.digests import digest_bytes
-from dagster_project.store.blobs import Place, verify_body
+from dagster_project.store.blobs import PLACES, Place, verified_body
 from dagster_project.store.packs import Packs
 from dagster_project.store.tables import packed_bodies
 from dagster_project.store.transaction import Transaction
@@ -54,7 +52,7 @@ def account_for_bodies(transaction: Transaction) -> BodyAccount:
         inside = list(places)
         used.add(pack)
         bodies += len(inside)
-        faults += _faults_of_pack(transaction, pack, inside)
+        faults += faults_of_pack(transaction, pack, inside)
     packs = transaction.blobs.packs
     others = [place for place in packs.files() if Packs.name_at(place) not in used]
     foreign = [place for place in others if not _is_pack(packs, place)]
@@ -64,29 +62,47 @@ def account_for_bodies(transaction: Transaction) -> BodyAccount:
 
 def _all_places(transaction: Transaction) -> Iterator[Place]:
     columns = packed_bodies.c
-    statement = sa.select(columns.name, columns.pack, columns.start, columns.length)
-    ordered = statement.order_by(columns.pack, columns.start, columns.length)
+    ordered = PLACES.order_by(columns.pack, columns.start, columns.length)
     streamed = transaction.connection.execute(ordered, execution_options={"yield_per": _AT_ONCE})
     return (Place(*row) for row in streamed)
 
 
-def _faults_of_pack(transaction: Transaction, name: str, places: Sequence[Place]) -> Iterator[BodyFault]:
+def faults_of_pack(transaction: Transaction, name: str, places: Sequence[Place]) -> Iterator[BodyFault]:
+    """Yield what is wrong with a pack of which rows say that it holds these bodies, by their places in order.
+
+    Raises:
+        Unavailable: the pack cannot be read, or the key file lacks a key.
+    """
     content = transaction.blobs.packs.read_whole(name)
     if content is None:
-        yield BodyFault(name, "pack_missing")
-        yield from (BodyFault(place.name, "body_not_intact") for place in places)
+        yield from _faults_of_lost_pack(transaction, name, places)
         return
     end = 0
     for place in places:
         if place.start != end:
             yield BodyFault(name, "pack_not_covered")
         end = place.start + place.length
-        try:
-            verify_body(transaction.keys, place.name, content[place.start : end])
-        except IntegrityViolation as violation:
-            yield BodyFault(place.name, violation.code)
+        yield from _faults_of_body(transaction, place, content[place.start : end])
     if end != len(content):
         yield BodyFault(name, "pack_not_covered")
+
+
+def _faults_of_lost_pack(transaction: Transaction, name: str, places: Sequence[Place]) -> Iterator[BodyFault]:
+    """Yield what is wrong with bodies whose pack is gone: nothing where a rotation moved them in the meantime."""
+    moved = list(transaction.blobs.moved(places))
+    for place, stored in moved:
+        yield from _faults_of_body(transaction, place, stored)
+    lost = sorted({place.name for place in places} - {place.name for place, _stored in moved})
+    if lost:
+        yield BodyFault(name, "pack_missing")
+        yield from (BodyFault(one, "body_not_intact") for one in lost)
+
+
+def _faults_of_body(transaction: Transaction, place: Place, stored: bytes) -> Iterator[BodyFault]:
+    try:
+        verified_body(transaction.blobs, place, stored)
+    except IntegrityViolation as violation:
+        yield BodyFault(place.name, violation.code)
 
 
 def _is_pack(packs: Packs, place: str) -> bool:

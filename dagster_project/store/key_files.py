@@ -4,6 +4,7 @@ Belongs here: reading and creating the file and judging its mode. Its content is
 outside the data folder (`CHANNELSAFE_KEYS`), so that a copy of the data is no copy of the keys.
 """
 
+import fcntl
 import os
 import secrets
 import stat
@@ -16,6 +17,7 @@ from dagster_project.errors import Unavailable
 from dagster_project.integrity.keys import KEY_LENGTH, KeyRing, format_keys, parse_keys
 
 KEY_FILE_NAME: Final = "channelsafe-keys.json"
+_LOCK_NAME: Final = ".channelsafe-keys.lock"
 _FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
@@ -78,6 +80,42 @@ def create_keys(folder: Path) -> KeyRing:
         folder.chmod(_FOLDER_MODE)
         _write_new(path, format_keys(keys))
     return keys
+
+
+def replace_keys(folder: Path, keys: KeyRing) -> None:
+    """Write the key ring in place of the one that is there; a crash leaves the old one or the new one.
+
+    Raises:
+        Unavailable: the folder cannot be written.
+    """
+    replace_secret(folder / KEY_FILE_NAME, format_keys(keys))
+
+
+@contextmanager
+def only_key_changer(folder: Path) -> Iterator[None]:
+    """Be the only process that changes the key ring in `folder`: of two, one would lose the other's new key.
+
+    A killed process' lock is gone with it.
+
+    Raises:
+        Unavailable: another process is changing it, or the folder cannot be written.
+    """
+    path = folder / _LOCK_NAME
+    with _speaking(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _refused(
+                "keys_being_changed",
+                what="another process is changing the key ring",
+                path=path,
+                what_to_do="Wait until it has ended, then run this again.",
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_new_secret(path: Path, content: bytes) -> None:

@@ -77,6 +77,17 @@ class Packs:
         whole = self.read(name, [(0, -1)])
         return None if whole is None else whole[0]
 
+    def remove(self, name: str) -> None:
+        """Remove a pack; one that is gone already is none to remove.
+
+        Raises:
+            Unavailable: the store of bodies cannot be written.
+        """
+        try:
+            (self.root / self.place_of(name)).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
     def files(self) -> list[str]:
         """Return every file under the root, by its path from there, sorted; foreign files included.
 

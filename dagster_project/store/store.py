@@ -17,6 +17,7 @@ from dagster_project.errors import Unavailable
 from dagster_project.integrity.checkpoints import Anchor
 from dagster_project.integrity.keys import KeyRing
 from dagster_project.store.blobs import Blobs
+from dagster_project.store.body_keys import BodyKeys, require_current_key
 from dagster_project.store.engine import create_engine_for, reading, writing
 from dagster_project.store.key_files import load_keys
 from dagster_project.store.migrate import has_schema, migrate
@@ -34,6 +35,7 @@ class Store:
     engine: Engine
     packs: Packs
     keys: KeyRing
+    body_keys: BodyKeys
     anchor: Anchor | None = None
 
     @contextmanager
@@ -62,7 +64,7 @@ class Store:
             yield self._transaction(connection)
 
     def _transaction(self, connection: Connection) -> Transaction:
-        blobs = Blobs(connection=connection, packs=self.packs, keys=self.keys)
+        blobs = Blobs(connection=connection, packs=self.packs, keys=self.keys, body_keys=self.body_keys)
         return Transaction(connection=connection, blobs=blobs, keys=self.keys, anchor=self.anchor)
 
 
@@ -79,8 +81,8 @@ def open_store(
         anchor: Where checkpoints of the audit log are kept out of reach; None where there is no such place.
 
     Raises:
-        Unavailable: keys, database or bodies are missing, unreadable or not ours. Bodies without their database
-            are a lost database, not a fresh home.
+        Unavailable: keys, database or bodies are missing, unreadable or not ours; or the keys are not those of this
+            store. Bodies without their database are a lost database, not a fresh home.
         UsageError: `database_url` names no database that can be used.
     """
     keys = load_keys(keys_folder)
@@ -96,7 +98,10 @@ def open_store(
             "To begin anew, move the stored bodies away first.",
         )
     migrate(engine)
-    return Store(engine=engine, packs=packs, keys=keys, anchor=anchor)
+    body_keys = BodyKeys(keys_folder, keys)
+    with reading(engine) as connection:
+        require_current_key(connection, body_keys)
+    return Store(engine=engine, packs=packs, keys=keys, body_keys=body_keys, anchor=anchor)
 
 
 def _make_home(home: Path) -> None:

@@ -412,7 +412,7 @@ stale_candidates = sa.Table(
     ),
 )
 
-# Where a body lies: the bodies of one transaction are one pack. Names are those of `blobs`.
+# Where a body lies: the bodies of one transaction are one pack. Names are those of `blobs`, keys those of `body_keys`.
 packed_bodies = sa.Table(
     "packed_bodies",
     metadata,
@@ -420,5 +420,8 @@ packed_bodies = sa.Table(
     _text("pack"),
     _number("start"),
     _number("length"),
+    # NULL where it was stored before keys had ids.
+    _text("body_key", nullable=True),
     sa.CheckConstraint("start >= 0 AND length >= 0", name="place_exists"),
+    sa.Index(None, "pack"),
 )

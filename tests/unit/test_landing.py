@@ -50,12 +50,23 @@ def test_every_line_is_a_unit_with_its_number_and_without_its_end(tmp_path: Path
     ]
 
 
-def test_a_file_that_is_done_is_not_read_again(tmp_path: Path) -> None:
+def test_a_file_that_is_done_is_not_read_again_and_leaves_its_name_alone(tmp_path: Path) -> None:
     drop(tmp_path, "a.ndjson", b"1\n")
     (file,) = pick_up(tmp_path)
     assert finish(file)
     assert pick_up(tmp_path) == []
-    assert [path.read_bytes() for path in (tmp_path / DONE).iterdir()] == [b"1\n"]
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / DONE).iterdir()] == [(file.path.name, b"")]
+    assert list((tmp_path / PICKED_UP).iterdir()) == []
+
+
+def test_a_process_killed_before_it_removed_a_finished_file_removes_it_the_next_time(tmp_path: Path) -> None:
+    drop(tmp_path, "a.ndjson", b"1\n")
+    (file,) = pick_up(tmp_path)
+    (tmp_path / DONE / file.path.name).touch()
+    (again,) = pick_up(tmp_path)
+    assert again == file
+    assert finish(again)
+    assert not file.path.exists()
 
 
 def test_a_file_that_was_not_finished_is_handed_out_again(tmp_path: Path) -> None:

@@ -112,7 +112,9 @@ def test_a_crash_between_the_last_commit_and_the_move_reads_nothing_again(worksp
     drop(workspace, "a.ndjson", lines)
     admit_landing(workspace, limit=1)
     (done,) = (workspace.settings.landing / DONE).iterdir()
-    shutil.move(done, workspace.settings.landing / PICKED_UP / done.name)
+    drop(workspace, "a.ndjson", lines)
+    shutil.move(workspace.settings.landing / "a.ndjson", workspace.settings.landing / PICKED_UP / done.name)
+    done.unlink()
     assert admit_landing(workspace, limit=1).delivered == 0
     assert lies_in(workspace, DONE) == ["a"]
     assert set(delivered(workspace).values()) == {1}
