@@ -11,6 +11,7 @@ from typing import Final
 
 from dagster_project.application.candidates import current_refresh, opened_bridges
 from dagster_project.application.one_by_one import for_each
+from dagster_project.application.open_questions import is_under_review
 from dagster_project.application.projecting import (
     indexes_due,
     packages_waiting,
@@ -20,9 +21,11 @@ from dagster_project.application.projecting import (
 )
 from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.reaffirming import reaffirm_by_policy
+from dagster_project.application.refresh import refresh_where_time_decides
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, Unavailable, UnsafeOrRejected, UsageError
+from dagster_project.store.open_items import unresolved_items
 from dagster_project.store.versions import VersionRow, all_versions, incidents_with_versions, versions_of
 
 # What keeps a bridge from being told something new, and is no fault.
@@ -38,20 +41,25 @@ _WAITS: Final = (
 
 @dataclass(frozen=True)
 class BridgeStanding:
-    """One bridge after policy was asked: its current version, whether it is new, and why nothing newer is there."""
+    """One bridge after policy was asked: its current version, whether it is new, and why nothing newer is there.
+
+    `under_review` says that an open item is about what the current version implies.
+    """
 
     bridge: str
     current: VersionRow | None
+    under_review: bool
     released_now: bool
     waits_for: str
 
 
 def release_by_policy(workspace: Workspace, incident: str) -> tuple[BridgeStanding, ...]:
-    """Release, or reaffirm, whatever may leave to any bridge of an incident, and publish it.
+    """Pull what may stand no longer on any bridge of an incident, release or reaffirm what may leave, and publish it.
 
     Raises:
         ChannelsafeError: a fault; that people still have to decide is none.
     """
+    pull_what_lapsed(workspace, [incident])
     with workspace.store.read() as transaction:
         bridges = opened_bridges(transaction, current_refresh(transaction, incident))
     try:
@@ -104,6 +112,7 @@ def keep_published(workspace: Workspace, *, at_most: timedelta) -> Kept:
             break
         asked += 1
         try:
+            refresh_where_time_decides(workspace, incident)
             pull_what_lapsed(workspace, [incident])
         except ChannelsafeError as error:
             failed[incident] = error.code
@@ -140,5 +149,12 @@ def _ask(workspace: Workspace, incident: str, bridge: str) -> BridgeStanding:
         released = reaffirm_by_policy(workspace, incident, bridge)
     with workspace.store.read() as transaction:
         versions = versions_of(transaction, incident, bridge)
+        items = unresolved_items(transaction, incident)
     current = next((one for one in versions if one.state == "released"), None)
-    return BridgeStanding(bridge, current, released_now=released is not None, waits_for=waits_for)
+    return BridgeStanding(
+        bridge=bridge,
+        current=current,
+        under_review=current is not None and is_under_review(current, items),
+        released_now=released is not None,
+        waits_for=waits_for,
+    )

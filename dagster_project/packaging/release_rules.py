@@ -243,11 +243,12 @@ def holds_are_visible(candidate: Candidate) -> Iterator[Reason]:
 def permitted(candidate: Candidate) -> Iterator[Reason]:
     """The contract permits every field class that is shown, and the account bought every capability named."""
     context = candidate.context
-    allowed = {*context.bridge.contract.data["permitted_fields"], "slot", None}
     outside = [
         group.draft.pointer
         for group, _value in candidate.shown
-        if group.draft.field_class not in allowed and group.draft.pointer != "/document_status"
+        if group.draft.field_class != "slot"
+        and not context.permits(group.draft.field_class)
+        and group.draft.pointer != "/document_status"
     ]
     yield from _found("permitted", "not_permitted_by_contract", outside)
     named = {*candidate.content["affected_capabilities"], *candidate.content["not_affected"]}
