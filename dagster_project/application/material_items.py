@@ -94,7 +94,7 @@ def _still_open(transaction: Transaction, incident: str, bridge: str) -> list[Ne
             kind=row.kind,
             identity_digest=row.identity_digest,
             owner_role=row.owner_role,
-            detail=b"",  # it is open already, and what is open stays as it was opened
+            detail=transaction.get_sealed(row.body_digest),
         )
         for row in unresolved_items(transaction, incident)
         if (row.bridge, row.kind) == (bridge, MATERIAL_CHANGE)
