@@ -34,6 +34,7 @@ _WAITS: Final = (
     "nothing_to_release",
     "nothing_to_review",
     "profile_not_in_force",
+    "channel_without_bridge",
     "no_trust",
     "trust_expired",
 )
