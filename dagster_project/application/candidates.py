@@ -94,13 +94,15 @@ def opened_bridges(transaction: Transaction, refresh: RefreshRow) -> tuple[str, 
     return tuple(facts.bridge for facts in bridges_of(snapshot))
 
 
-def is_open(transaction: Transaction, incident: str, bridge: str) -> bool:
-    """Tell whether a contract record opens the bridge for this incident, as the latest refresh knows it.
+def is_open(transaction: Transaction, row: CandidateRow) -> bool:
+    """Tell whether a contract record still opens the bridge of a candidate, as the latest refresh knows it.
 
     History that was evaluated anew closes nothing.
     """
-    refresh = latest_refresh(transaction, incident)
-    return refresh is None or refresh.is_history or bridge in opened_bridges(transaction, refresh)
+    refresh = latest_refresh(transaction, row.incident)
+    if refresh is None or refresh.is_history or refresh.snapshot_digest == row.snapshot_digest:
+        return True
+    return row.bridge in opened_bridges(transaction, refresh)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _keep_material_evidence(workspace: Workspace, transaction: Transaction, made
     """Hold what the sources call for now against what bridges were told; most incidents were never released."""
     told = set(incidents_with_versions(transaction, {one.refresh.incident for one in made}))
     for one in made:
-        if one.refresh.incident in told:
+        if one.refresh.incident in told and not one.refresh.is_history:
             keep_material_evidence(workspace, transaction, one.context, one.candidate.rendering.fields)
 
 

@@ -36,6 +36,7 @@ from dagster_project.review.pages import is_decided_upon
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.decisions import NewDecision, add_decision
+from dagster_project.store.refreshes import latest_refresh
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, incidents_with_versions, released_bridges, versions_of
 
@@ -163,8 +164,9 @@ def _pull_from(
     versions = versions_of(transaction, incident, bridge)
     row = latest_candidate(transaction, incident, bridge)
     current = next((one for one in versions if one.state == "released" and one.candidate_id is not None), None)
-    if row is None or current is None:
-        return None, None
+    refresh = latest_refresh(transaction, incident)
+    if row is None or current is None or refresh is None or refresh.is_history:
+        return None, None  # what history says of the past takes nothing back today
     groups = _groups(transaction, row.lineage_digest)
     (told,) = told_versions(transaction, [current])
     before = {
@@ -199,7 +201,7 @@ def _not_allowed(
     before: Mapping[str, Draft],
 ) -> frozenset[str]:
     """Return what was told and contract or entitlement allow no more; all of it where no contract opens the bridge."""
-    if not is_open(transaction, row.incident, row.bridge):
+    if not is_open(transaction, row):
         return frozenset(before)
     gone = before.keys() - {one.draft.pointer for one in groups}
     if not gone:

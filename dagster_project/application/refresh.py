@@ -170,18 +170,18 @@ def refresh_where_time_decides(workspace: Workspace, incident: str) -> None:
     """Refresh an incident where a validity began or ended since it was rendered last: no record says so.
 
     A clearance that lapses, a contract or an entitlement that runs out: what rests on it is pulled, or put on hold.
-    History that was evaluated anew is left alone.
+    Where history was evaluated last, the present is rendered again.
 
     Raises:
         ChannelsafeError: as `refresh_together`.
     """
     with workspace.store.read() as transaction:
         last = latest_refresh(transaction, incident)
-        if last is None or last.is_history:
+        if last is None:
             return
         index = SnapshotIndex(read_snapshot(transaction, incident, last.snapshot_digest))
     now = workspace.clock.now()
-    if any(last.evaluation_instant < point <= now for point in index.turning_points):
+    if last.is_history or any(last.evaluation_instant < point <= now for point in index.turning_points):
         refresh_together(workspace, [incident], lane=Lane.COMMAND)
 
 

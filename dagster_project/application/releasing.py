@@ -102,7 +102,7 @@ def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -
     row = incidents.find_incident(transaction, state.incident)
     if row is None or row.pending_since is not None:
         found.append("change_pending")
-    if not is_open(transaction, state.incident, state.bridge):
+    if not is_open(transaction, state.candidate):
         found.append("no_bridge_in_contract")
     if state.holds:
         found.append("on_hold_by_people")

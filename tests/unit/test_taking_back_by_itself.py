@@ -11,8 +11,10 @@ import pytest
 from dagster_project.application import pulling
 from dagster_project.application.deciding import decide
 from dagster_project.application.drafting_decisions import draft_act, staged_page, versions_of_incident
+from dagster_project.application.open_questions import open_questions
 from dagster_project.application.overview import one_candidate
 from dagster_project.application.policy_releases import keep_published
+from dagster_project.application.refresh import refresh
 from dagster_project.application.releasing import release
 from dagster_project.clock import FixedClock, format_instant
 from dagster_project.errors import UnsafeOrRejected
@@ -199,6 +201,18 @@ def test_time_that_decides_nothing_renders_nothing_again(bench: Bench) -> None:
     before = one_candidate(bench.workspace, INCIDENT, BRIDGE).ordinal
     round_at(bench, bench.workspace.clock.now() + timedelta(minutes=5))
     assert one_candidate(bench.workspace, INCIDENT, BRIDGE).ordinal == before
+
+
+def test_history_that_is_evaluated_anew_takes_nothing_back_and_the_next_round_looks_at_the_present(
+    bench: Bench,
+) -> None:
+    before, told = states(bench), set(shown(bench))
+    refresh(bench.workspace, INCIDENT, bench.workspace.clock.now() - timedelta(minutes=20))
+    assert (states(bench), set(shown(bench))) == (before, told)
+    assert [one for one in open_questions(bench.workspace, INCIDENT, BRIDGE) if one.puts_under_review] == []
+    round_at(bench, bench.workspace.clock.now() + timedelta(seconds=1))
+    assert names_shown(bench) != []
+    assert one_candidate(bench.workspace, INCIDENT, BRIDGE).evaluated_at == bench.workspace.clock.now()
 
 
 # ---- what shifts while the incident runs ------------------------------------------------------------------------
