@@ -101,8 +101,11 @@ def no_entitlement(context: RenderingContext, _fields: tuple[Field, ...]) -> Ite
 
 
 def required_but_missing(context: RenderingContext, fields: tuple[Field, ...]) -> Iterator[Absence]:
-    """Show every field class that the contract requires and no record feeds."""
-    present = {one.draft.field_class for one in fields}
+    """Show every field class that the contract requires and no record feeds, or that it does not permit itself.
+
+    The status of the document is on every page and says nothing of the incident.
+    """
+    present = {one.draft.field_class for one in fields if one.pointer != "/document_status"}
     for field_class in (name for one in context.bridge.contracts for name in one.data["required_fields"]):
         if field_class not in present:
             yield Absence(pointer=PART_OF_CLASS.get(field_class, "/"), reason="required_but_missing", slot="contract")
