@@ -17,6 +17,7 @@ _BRIDGES = dg.TableSchema(
         dg.TableColumn("bridge", description="The customer bridge."),
         dg.TableColumn("version", "int", description="The current version; 0 where none is current."),
         dg.TableColumn("kind", description="release, reaffirmation, pull or acknowledgement."),
+        dg.TableColumn("under_review", "bool", description="Whether an open item is about what it implies."),
         dg.TableColumn("released_now", "bool", description="Whether this run released it."),
         dg.TableColumn("waits_for", description="Why nothing newer was released, as a code."),
     ]
@@ -44,6 +45,7 @@ def released_package(
         metadata={
             "bridges": len(standing),
             "released_now": sum(one.released_now for one in standing),
+            "under_review": sum(one.under_review for one in standing),
             "by_bridge": dg.MetadataValue.table([_record(one) for one in standing], _BRIDGES),
             "show_more": f"channelsafe history {incident}",
         },
@@ -57,6 +59,7 @@ def _record(one: BridgeStanding) -> dg.TableRecord:
             "bridge": one.bridge,
             "version": 0 if one.current is None else one.current.version,
             "kind": "" if one.current is None else one.current.kind,
+            "under_review": one.under_review,
             "released_now": one.released_now,
             "waits_for": one.waits_for,
         }

@@ -1,5 +1,5 @@
 -- open_item_evidence: one row per record version on a side of an open item.
--- From the open item's stored body, as of when it was last opened. data_digest is keyed: two versions with the same
+-- From the open item's stored body, as of the last refresh that found it open. data_digest is keyed: two versions with the same
 -- recordversion and unequal digests are conflicting copies.
 CREATE VIEW open_item_evidence AS
 SELECT

@@ -6,6 +6,7 @@ Belongs here: issuing it from the profile alone, whatever the sources say or fai
 from datetime import timedelta
 from typing import Final
 
+from dagster_project.application.gathering import pin
 from dagster_project.application.issuing import Issue, issue
 from dagster_project.application.profile_approval import require_in_force
 from dagster_project.application.profiles import profile_for
@@ -13,6 +14,7 @@ from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging.acknowledgement import acknowledgement_content, acknowledgement_lineage
 from dagster_project.packaging.content_schema import schema_violations
+from dagster_project.packaging.context import bridges_of
 from dagster_project.packaging.lineage import lineage_bytes
 from dagster_project.store.profiles import assigned_profiles
 from dagster_project.store.transaction import Transaction
@@ -23,7 +25,12 @@ _STANDS_FOR: Final = timedelta(minutes=30)
 
 
 def issue_acknowledgement(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> VersionRow:
-    """Issue the acknowledgement; an expired profile still gives it, one that is not approved does not."""
+    """Issue the acknowledgement; an expired profile still gives it, one that is not approved does not.
+
+    Raises:
+        UnsafeOrRejected: no contract record opens the bridge for this incident, or the profile is not in force.
+    """
+    _require_open(workspace, transaction, incident, bridge)
     digest = profile_for(assigned_profiles(transaction, [incident]), incident=incident, bridge=bridge)
     require_in_force(transaction, workspace, digest)
     tables = workspace.shelf.tables(transaction, digest)
@@ -50,3 +57,15 @@ def issue_acknowledgement(workspace: Workspace, transaction: Transaction, incide
         manifest={"profile_digest": digest},
     )
     return issue(workspace, transaction, new, [])
+
+
+def _require_open(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> None:
+    """Refuse a bridge that no contract record opens: asked of the records themselves, for it may be a first text."""
+    (pinned,) = pin(workspace, transaction, [incident])
+    if bridge not in {facts.bridge for facts in bridges_of(pinned.snapshot)}:
+        raise UnsafeOrRejected(
+            "no_bridge_in_contract",
+            what="no contract record opens this bridge for this incident",
+            where=f"incident {incident}, bridge {bridge}",
+            what_to_do="Nothing was changed. Check the name of the bridge, or have its contract record delivered.",
+        )

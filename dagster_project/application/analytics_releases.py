@@ -5,7 +5,7 @@ the statement and the package as they were signed, and from nothing else: a row 
 the publication.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from dagster_project.application import analytics_rows as rows
 from dagster_project.application.analytics_reading import as_text
 from dagster_project.application.issuing import payload_digests
+from dagster_project.application.open_questions import is_under_review
 from dagster_project.application.trust import trust_chain
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import parse_instant
@@ -35,6 +36,7 @@ from dagster_project.integrity.signatures import Envelope, read_envelope, signed
 from dagster_project.packaging.fields import leaves
 from dagster_project.sources.record import Classification
 from dagster_project.store.decisions import decisions_of_incident
+from dagster_project.store.open_items import OpenItemRow, unresolved_items
 from dagster_project.store.release_tables import findings, receipts
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import (
@@ -67,6 +69,7 @@ class _Releases:
 
     def __init__(self, workspace: Workspace, transaction: Transaction) -> None:
         self._workspace, self._transaction = workspace, transaction
+        self._items: dict[str, Sequence[OpenItemRow]] = {}
 
     @cached_property
     def _keys(self) -> dict[str, dict[str, bytes]]:
@@ -127,9 +130,15 @@ class _Releases:
             package_id=row.package_id,
             candidate_id=row.candidate_id,
             profile_digest=row.profile_digest,
+            under_review=is_under_review(row, self._unresolved(row.incident)),
             approved_changes=len(changes) - standing,
             standing_changes=standing,
         )
+
+    def _unresolved(self, incident: str) -> Sequence[OpenItemRow]:
+        if incident not in self._items:
+            self._items[incident] = unresolved_items(self._transaction, incident)
+        return self._items[incident]
 
     def _index(self, row: VersionRow) -> Index:
         stored = latest_index(self._transaction, row.package_id)

@@ -322,6 +322,7 @@ class VersionOriginRow(Row, frozen=True, kw_only=True):
     package_id: PackageId
     candidate_id: Annotated[int | None, Says("The candidate behind it; NULL for the fast acknowledgement.")]
     profile_digest: ProfileDigest
+    under_review: Annotated[bool, Says("Whether it is current and an open item is about what it implies.")]
     approved_changes: Annotated[int, Says("How many changes people approved for it.")]
     standing_changes: Annotated[int, Says("How many changes the profile's own approval covered.")]
 

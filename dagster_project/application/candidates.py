@@ -7,19 +7,18 @@ released, and nothing here is written where a reader of released packages looks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from dagster_project.application.contexts import predecessor_of
+from dagster_project.application.material_items import keep_material_evidence
+from dagster_project.application.open_questions import new_open_item
 from dagster_project.application.pinned import read_snapshot, require_incident
 from dagster_project.application.profiles import profile_for
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes
-from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.candidate import Candidate, make_candidate
 from dagster_project.packaging.context import RenderingContext, bridges_of
-from dagster_project.packaging.open_items import RESOLUTIONS, OpenItem
+from dagster_project.packaging.open_items import RESOLUTIONS
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entries
 from dagster_project.store.candidates import (
     CandidateOutcome,
@@ -28,7 +27,7 @@ from dagster_project.store.candidates import (
     add_candidates,
     latest_candidates,
 )
-from dagster_project.store.open_items import NewOpenItem, keep_open_items
+from dagster_project.store.open_items import keep_open_items
 from dagster_project.store.profiles import assigned_profiles
 from dagster_project.store.refreshes import (
     RefreshRow,
@@ -37,6 +36,7 @@ from dagster_project.store.refreshes import (
     latest_refresh,
 )
 from dagster_project.store.transaction import Transaction
+from dagster_project.store.versions import incidents_with_versions
 
 
 def view_digests(views: dict[str, bytes]) -> dict[str, str]:
@@ -94,6 +94,17 @@ def opened_bridges(transaction: Transaction, refresh: RefreshRow) -> tuple[str, 
     return tuple(facts.bridge for facts in bridges_of(snapshot))
 
 
+def is_open(transaction: Transaction, row: CandidateRow) -> bool:
+    """Tell whether a contract record still opens the bridge of a candidate, as the latest refresh knows it.
+
+    History that was evaluated anew closes nothing.
+    """
+    refresh = latest_refresh(transaction, row.incident)
+    if refresh is None or refresh.is_history or refresh.snapshot_digest == row.snapshot_digest:
+        return True
+    return row.bridge in opened_bridges(transaction, refresh)
+
+
 @dataclass(frozen=True)
 class Made:
     """A candidate that was made, not stored yet: of which refresh, in which context, after which candidate."""
@@ -110,13 +121,22 @@ def keep_candidates(workspace: Workspace, transaction: Transaction, made: Sequen
     add_refresh_candidates(transaction, [(one.refresh, row) for one, row in zip(made, rows, strict=True)])
     keep_open_items(
         transaction,
-        [_new_open_item(one, item) for one in made for item in one.candidate.open_items],
+        [new_open_item(one.refresh.incident, item) for one in made for item in one.candidate.open_items],
         among={(row.incident, row.bridge) for row in rows},
         kinds=tuple(RESOLUTIONS),
         at=workspace.clock.now(),
     )
+    _keep_material_evidence(workspace, transaction, made)
     append_entries(transaction, [_audit_entry(workspace, transaction, row) for row in rows])
     return rows
+
+
+def _keep_material_evidence(workspace: Workspace, transaction: Transaction, made: Sequence[Made]) -> None:
+    """Hold what the sources call for now against what bridges were told; most incidents were never released."""
+    told = set(incidents_with_versions(transaction, {one.refresh.incident for one in made}))
+    for one in made:
+        if one.refresh.incident in told and not one.refresh.is_history:
+            keep_material_evidence(workspace, transaction, one.context, one.candidate.rendering.fields)
 
 
 def _new_candidate(workspace: Workspace, transaction: Transaction, made: Made) -> NewCandidate:
@@ -147,17 +167,6 @@ def _new_candidate(workspace: Workspace, transaction: Transaction, made: Made) -
     )
 
 
-def _new_open_item(made: Made, item: OpenItem) -> NewOpenItem:
-    return NewOpenItem(
-        incident=made.refresh.incident,
-        bridge=made.context.bridge.bridge,
-        kind=item.kind,
-        identity_digest=item.identity_digest,
-        owner_role=item.owner_role,
-        detail=canonical_bytes(document_of(item)),
-    )
-
-
 def _audit_entry(workspace: Workspace, transaction: Transaction, row: CandidateRow) -> NewAuditEntry:
     """Say that a candidate was rendered: also where nothing visible changed (design section 4)."""
     details = {
@@ -174,8 +183,3 @@ def _audit_entry(workspace: Workspace, transaction: Transaction, row: CandidateR
         details_digest=transaction.put_sealed(canonical_bytes(details)),
         incident=row.incident,
     )
-
-
-def read_open_item(transaction: Transaction, body_digest: str) -> OpenItem:
-    """Return a stored open item with both its sides."""
-    return msgspec.json.decode(transaction.get_sealed(body_digest), type=OpenItem)

@@ -29,6 +29,7 @@ from dagster_project.integrity.publication import (
     version_folder,
 )
 from dagster_project.integrity.signatures import read_envelope, sign_envelope
+from dagster_project.packaging.channels import require_bridge
 from dagster_project.packaging.fields import leaves
 from dagster_project.packaging.header import Header, Revision, package_document
 from dagster_project.packaging.lineage import read_lineage
@@ -88,7 +89,11 @@ def issue(workspace: Workspace, transaction: Transaction, new: Issue, taken: Seq
         transaction: One that may write; all of it happens there or nothing does.
         new: What to release.
         taken: The decisions about this bridge, from which the states of earlier versions follow.
+
+    Raises:
+        UnsafeOrRejected: no contract record opens a bridge on the channel that it was rendered for.
     """
+    require_bridge(new.content["channel"], where=f"incident {new.incident}, bridge {new.bridge}")
     versions = versions_of(transaction, new.incident, new.bridge)
     package_id = package_id_of(transaction, new.incident, new.bridge)
     now = max([workspace.clock.now(), *(one.issued_at for one in versions)])

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from dagster_project.application.candidates import read_open_item
 from dagster_project.application.checks import read_stored_check
+from dagster_project.application.open_questions import is_under_review, read_open_item
 from dagster_project.application.pinned import require_incident
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
@@ -24,6 +24,7 @@ from dagster_project.store.candidates import CandidateRow, candidates_of, latest
 from dagster_project.store.intake import RejectedState
 from dagster_project.store.open_items import unresolved_items
 from dagster_project.store.transaction import Transaction
+from dagster_project.store.versions import released_bridges, versions_of
 
 __all__ = [
     "CandidateOverview",
@@ -65,7 +66,10 @@ class CandidateOverview:
 
 @dataclass(frozen=True)
 class IncidentOverview:
-    """One incident: its pending change, its bridges' latest candidates, and how many questions are open."""
+    """One incident: its pending change, its bridges' latest candidates, and how many questions are open.
+
+    `under_review` are the bridges whose current version is under review.
+    """
 
     incident: str
     pending: bool
@@ -73,6 +77,7 @@ class IncidentOverview:
     observed_revision: int
     open_items: int
     rejected_inputs: int
+    under_review: tuple[str, ...]
     candidates: tuple[CandidateOverview, ...]
 
 
@@ -118,13 +123,16 @@ def _incident(transaction: Transaction, name: str) -> IncidentOverview:
     row = require_incident(transaction, name)
     subjects = incidents.subjects_of(transaction, name)
     newest = {one.bridge: one for one in candidates_of(transaction, name)}
+    items = unresolved_items(transaction, name)
+    told = (one for bridge in released_bridges(transaction, name) for one in versions_of(transaction, name, bridge))
     return IncidentOverview(
         incident=name,
         pending=row.revision > row.observed_revision,
         revision=row.revision,
         observed_revision=row.observed_revision,
-        open_items=len(unresolved_items(transaction, name)),
+        open_items=len(items),
         rejected_inputs=len(intake.rejected_inputs_in(transaction, RejectedState.OPEN, subjects=subjects)),
+        under_review=tuple(one.bridge for one in told if is_under_review(one, items)),
         candidates=tuple(_overview(transaction, newest[bridge]) for bridge in sorted(newest)),
     )
 
@@ -189,5 +197,5 @@ def open_items_now(workspace: Workspace, incident: str) -> tuple[OpenItem, ...]:
     """Return the unresolved open items of an incident with both their sides, in a stable order."""
     with workspace.store.read() as transaction:
         require_incident(transaction, incident)
-        items = [read_open_item(transaction, row.body_digest) for row in unresolved_items(transaction, incident)]
+        items = [read_open_item(transaction, row) for row in unresolved_items(transaction, incident)]
     return tuple(sorted(items, key=lambda one: (one.bridge, one.kind, one.slot, one.fields)))

@@ -16,6 +16,7 @@ from typing import Final
 from dagster_project.application.candidates import current_refresh, opened_bridges
 from dagster_project.application.contexts import predecessor_row
 from dagster_project.application.one_by_one import for_each
+from dagster_project.application.open_questions import is_under_review
 from dagster_project.application.projecting import (
     indexes_due,
     packages_waiting,
@@ -25,12 +26,14 @@ from dagster_project.application.projecting import (
 )
 from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.reaffirming import reaffirm_by_policy
+from dagster_project.application.refresh import refresh_where_time_decides
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import ChannelsafeError, Unavailable, UnsafeOrRejected, UsageError
 from dagster_project.store.candidates import CandidateRow
 from dagster_project.store.decisions import decided_incidents
 from dagster_project.store.gates import latest_release_checks
+from dagster_project.store.open_items import unresolved_items
 from dagster_project.store.refreshes import candidates_of_refresh
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, all_versions, incidents_with_versions, versions_of
@@ -41,6 +44,7 @@ _WAITS: Final = (
     "nothing_to_release",
     "nothing_to_review",
     "profile_not_in_force",
+    "channel_without_bridge",
     "no_trust",
     "trust_expired",
 )
@@ -49,16 +53,22 @@ NEXT_ROUND: Final = "next_round"
 
 @dataclass(frozen=True)
 class BridgeStanding:
-    """One bridge after policy was asked: its current version, whether it is new, and why nothing newer is there."""
+    """One bridge after policy was asked: its current version, whether it is new, and why nothing newer is there.
+
+    `under_review` says that an open item is about what the current version implies.
+    """
 
     bridge: str
     current: VersionRow | None
+    under_review: bool
     released_now: bool
     waits_for: str
 
 
 def release_by_policy(workspace: Workspace, incident: str) -> tuple[BridgeStanding, ...]:
-    """Release, or reaffirm, what may leave to the bridges that the latest refresh concerned, and publish it.
+    """Pull what may stand no longer, release or reaffirm what the latest refresh lets leave, and publish it.
+
+    Only the bridges that the refresh concerned are asked for a release.
 
     Returns:
         Where every bridge of the incident stands, those included that were not asked.
@@ -66,6 +76,7 @@ def release_by_policy(workspace: Workspace, incident: str) -> tuple[BridgeStandi
     Raises:
         ChannelsafeError: a fault; that people still have to decide is none.
     """
+    pull_what_lapsed(workspace, [incident])
     with workspace.store.read() as transaction:
         refresh = current_refresh(transaction, incident)
         concerned = {one.bridge for one in candidates_of_refresh(transaction, refresh) if may_show(transaction, one)}
@@ -139,7 +150,7 @@ def keep_published(workspace: Workspace, *, at_most: timedelta) -> Kept:
         if workspace.clock.now() > until:
             break
         asked += 1
-        for act in (_pull, _release_what_waits):
+        for act in (refresh_where_time_decides, _pull, _release_what_waits):
             try:
                 act(workspace, incident)
             except ChannelsafeError as error:
@@ -192,5 +203,12 @@ def _ask(workspace: Workspace, incident: str, bridge: str) -> BridgeStanding:
 def _standing(workspace: Workspace, incident: str, bridge: str, *, waits_for: str) -> BridgeStanding:
     with workspace.store.read() as transaction:
         versions = versions_of(transaction, incident, bridge)
+        items = unresolved_items(transaction, incident)
     current = next((one for one in versions if one.state == "released"), None)
-    return BridgeStanding(bridge, current, released_now=False, waits_for=waits_for)
+    return BridgeStanding(
+        bridge=bridge,
+        current=current,
+        under_review=current is not None and is_under_review(current, items),
+        released_now=False,
+        waits_for=waits_for,
+    )

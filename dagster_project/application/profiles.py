@@ -14,6 +14,7 @@ import yaml
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import Unavailable, UnsafeOrRejected
 from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.packaging.channels import require_bridge
 from dagster_project.packaging.profile import Profile, profile_digest, profile_document, read_profile
 from dagster_project.packaging.profile_validation import ERROR, Finding, validate_profile
 from dagster_project.store import profiles as profile_rows
@@ -83,14 +84,7 @@ def load_profile(workspace: Workspace, profile: Profile) -> str:
     Raises:
         UnsafeOrRejected: the profile has errors; it is not stored.
     """
-    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
-    if errors:
-        raise UnsafeOrRejected(
-            "profile_invalid",
-            what=f"the profile has {len(errors)} errors, the first is {errors[0].code} at {errors[0].where}",
-            where=profile.name,
-            what_to_do="See every finding with `channelsafe profile validate FILE` and correct the profile.",
-        )
+    require_valid(profile)
     digest = profile_digest(profile)
     new = NewProfile(
         profile_digest=digest,
@@ -104,11 +98,34 @@ def load_profile(workspace: Workspace, profile: Profile) -> str:
     return digest
 
 
+def require_valid(profile: Profile) -> None:
+    """Refuse a profile that has errors: nothing is rendered with it.
+
+    Raises:
+        UnsafeOrRejected: ``profile_invalid``.
+    """
+    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
+    if errors:
+        raise UnsafeOrRejected(
+            "profile_invalid",
+            what=f"the profile has {len(errors)} errors, the first is {errors[0].code} at {errors[0].where}",
+            where=profile.name,
+            what_to_do="See every finding with `channelsafe profile validate FILE` and correct the profile.",
+        )
+
+
 def assign_profile(
     workspace: Workspace, digest: str, *, bridge: str = EVERY_BRIDGE, incident: str = ALL_INCIDENTS
 ) -> None:
-    """Render a bridge with a stored profile from now on; without names, every bridge that has none of its own."""
+    """Render a bridge with a stored profile from now on; without names, every bridge that has none of its own.
+
+    Raises:
+        UnsafeOrRejected: no contract record opens a bridge on the profile's channel.
+    """
     with workspace.store.begin() as transaction:
+        stored = profile_rows.find_profile(transaction, digest)
+        if stored is not None:
+            require_bridge(stored.channel, where=f"profile {stored.name}")
         profile_rows.assign_profile(
             transaction, incident=incident, bridge=bridge, profile_digest=digest, at=workspace.clock.now()
         )

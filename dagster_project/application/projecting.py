@@ -32,11 +32,14 @@ from dagster_project.integrity.publication import (
     Index,
     index_path,
     payload_paths,
+    read_release_statement,
     statement_path,
     tombstone_bytes,
     tombstone_path,
     version_folder,
 )
+from dagster_project.integrity.signatures import read_envelope
+from dagster_project.packaging.channels import require_bridge
 from dagster_project.sources.record import Classification
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import (
@@ -63,6 +66,7 @@ def project(workspace: Workspace) -> tuple[Published, ...]:
 
     Raises:
         Unavailable: the folder cannot be written.
+        UnsafeOrRejected: no contract record opens a bridge on the channel of a version.
         IntegrityViolation: what was read back is not what was written, or the store is older than the folder.
             What is wrong with one package is said after every other one was published.
     """
@@ -139,12 +143,15 @@ def _files(transaction: Transaction, indexes: Sequence[IndexRow], index: Index) 
 
 def _files_of_version(transaction: Transaction, row: VersionRow, index: Index) -> Iterator[tuple[str, bytes]]:
     state = index.versions[row.version].state
+    statement = transaction.blobs.get(row.statement_digest, Classification.CUSTOMER)
     if state in PULLED:
         yield tombstone_path(row.version), tombstone_bytes(row.package_id, row.version, state)
     else:
+        channel = read_release_statement(read_envelope(statement)).channel
+        require_bridge(channel, where=f"version {row.version} of package {row.package_id}")
         for name, digest in sorted(payload_digests(transaction, row).items()):
             yield f"{version_folder(row.version)}/{name}", transaction.blobs.get(digest, Classification.CUSTOMER)
-    yield statement_path(row.version), transaction.blobs.get(row.statement_digest, Classification.CUSTOMER)
+    yield statement_path(row.version), statement
 
 
 def _to_remove(index: Index) -> Iterator[str]:

@@ -1,14 +1,18 @@
 """Pulling: taking back what was told, at once (design, table of acts).
 
 Belongs here: the version with the slot that a pull or a withdrawal puts in place of what it suspends, and the pull that
-no person asks for because a clearance lapsed or was narrowed. Pulling waits for nobody and needs no fresh source.
+no person asks for because a clearance, the contract or an entitlement lapsed or was narrowed. Pulling waits for nobody
+and needs no fresh source.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from dagster_project.application.candidates import is_open
+from dagster_project.application.contexts import context_of
 from dagster_project.application.issuing import issue, restate, told_versions
+from dagster_project.application.material_items import note_new_version
 from dagster_project.application.one_by_one import for_each
 from dagster_project.application.projecting import project_package
 from dagster_project.application.releasing import (
@@ -22,26 +26,44 @@ from dagster_project.application.review_state import TakenDecision, taken_decisi
 from dagster_project.application.trust import latest_trust, service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.candidate import make_candidate
+from dagster_project.packaging.fields import Draft, Input
 from dagster_project.packaging.lineage import Lineage, LineageGroup, read_lineage
-from dagster_project.packaging.review_inputs import PULLED, ReviewInputs
+from dagster_project.packaging.review_inputs import NOT_ALLOWED, PULLED, ReviewInputs
+from dagster_project.packaging.rights import is_allowed
 from dagster_project.review.decisions import Act, Decision, decision_digest, sign_decision
 from dagster_project.review.history import active_pulls, publication_states
 from dagster_project.review.pages import is_decided_upon
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.decisions import NewDecision, add_decision
+from dagster_project.store.refreshes import latest_refresh
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, incidents_with_versions, released_bridges, versions_of
 
 AUTOMATIC: Final = "channelsafe"
 # Holds that say that what was cleared is cleared no more.
 _NOT_CLEARED: Final = ("profile_rule", "classification")
+_CLEARANCE: Final = "a clearance lapsed or was narrowed"
+_RIGHTS: Final = "the contract or the entitlement allows it no more"
 
 
 def take_back(
-    workspace: Workspace, transaction: Transaction, incident: str, bridge: str, taken: Sequence[TakenDecision]
+    workspace: Workspace,
+    transaction: Transaction,
+    incident: str,
+    bridge: str,
+    taken: Sequence[TakenDecision],
+    not_allowed: Collection[str] = (),
 ) -> VersionRow | None:
     """Suspend what decisions take back, and put a version without it in place of the current one.
+
+    Args:
+        workspace: The deployment.
+        transaction: One that may write.
+        incident: The incident.
+        bridge: The bridge.
+        taken: The decisions about it, in order.
+        not_allowed: What of it is taken back because contract or entitlement allow it no more, by pointer.
 
     Returns:
         That version, or None where the current one shows nothing that was taken back, or nothing can stand for it:
@@ -56,14 +78,19 @@ def take_back(
         return None
     pulled = active_pulls([one.decision for one in taken])
     withdrawn = any(one.decision.act is Act.WITHDRAW and one.decision.version == last.version for one in taken)
-    leaves = _every_leaf(transaction, last) if withdrawn else pulled
-    return _without(workspace, transaction, row, versions, taken, leaves)
+    leaves = frozenset(_decided_leaves(_groups(transaction, last.lineage_digest))) if withdrawn else pulled
+    reasons = {one: NOT_ALLOWED if one in not_allowed else PULLED for one in leaves}
+    return _without(workspace, transaction, row, versions, taken, reasons)
 
 
-def _every_leaf(transaction: Transaction, version: VersionRow) -> frozenset[str]:
-    groups = read_lineage(transaction.get_sealed(version.lineage_digest)).groups
+def _groups(transaction: Transaction, lineage_digest: str) -> Sequence[LineageGroup]:
+    return read_lineage(transaction.get_sealed(lineage_digest)).groups
+
+
+def _decided_leaves(groups: Sequence[LineageGroup]) -> dict[str, Draft]:
+    """Return by pointer what a page says of the incident: neither slots nor what the profile words itself."""
     drafts = (one.draft for one in groups if one.draft.field_class != "slot")
-    return frozenset(draft.pointer for draft in drafts if is_decided_upon(draft))
+    return {draft.pointer: draft for draft in drafts if is_decided_upon(draft)}
 
 
 def _without(
@@ -72,9 +99,9 @@ def _without(
     row: CandidateRow,
     versions: Sequence[VersionRow],
     taken: Sequence[TakenDecision],
-    pulled: frozenset[str],
+    pulled: Mapping[str, str],
 ) -> VersionRow | None:
-    """Issue the last version once more with these leaves on hold, from its own pins."""
+    """Issue the last version once more with these leaves on hold for these reasons, from its own pins."""
     before = context_of_version(workspace, transaction, versions[-1])
     context = replace(before, review=_with_pulled(before.review, pulled))
     candidate = make_candidate(context, predecessor_of_version(workspace, transaction, versions))
@@ -83,14 +110,16 @@ def _without(
         restate(workspace, transaction, row.incident, row.bridge, taken_of(taken))
         return None
     new = issue_from(workspace, row, context, candidate, check, kind="pull", behind={"pulled": sorted(pulled)})
-    return issue(workspace, transaction, new, taken_of(taken))
+    version = issue(workspace, transaction, new, taken_of(taken))
+    note_new_version(workspace, transaction, row.incident, row.bridge)
+    return version
 
 
-def _with_pulled(review: ReviewInputs, pulled: frozenset[str]) -> ReviewInputs:
+def _with_pulled(review: ReviewInputs, pulled: Mapping[str, str]) -> ReviewInputs:
     kept = tuple(one for one in review.kept if one.pointer not in pulled)
     gone = {one.pointer for one in review.kept if one.pointer in pulled}
     return ReviewInputs(
-        on_hold={**review.on_hold, **dict.fromkeys(sorted(pulled), PULLED)},
+        on_hold=review.on_hold | {one: _reason(review, one, pulled[one]) for one in sorted(pulled)},
         kept=kept,
         gone=tuple(sorted({*review.gone} - gone)),
         reaffirmed=review.reaffirmed,
@@ -98,8 +127,13 @@ def _with_pulled(review: ReviewInputs, pulled: frozenset[str]) -> ReviewInputs:
     )
 
 
+def _reason(review: ReviewInputs, pointer: str, reason: str) -> str:
+    """What was not allowed stays in the slot of contracts, whatever else is pulled beside it."""
+    return NOT_ALLOWED if review.on_hold.get(pointer) == NOT_ALLOWED else reason
+
+
 def pull_what_lapsed(workspace: Workspace, refreshed: Collection[str]) -> list[VersionRow]:
-    """Pull what is cleared no more from every bridge of incidents that were just refreshed, and publish that.
+    """Pull what is cleared or allowed no more from every bridge of incidents that were just refreshed; publish that.
 
     Args:
         workspace: The deployment.
@@ -130,40 +164,73 @@ def _pull_from(
     versions = versions_of(transaction, incident, bridge)
     row = latest_candidate(transaction, incident, bridge)
     current = next((one for one in versions if one.state == "released" and one.candidate_id is not None), None)
-    if row is None or current is None:
-        return None, None
+    refresh = latest_refresh(transaction, incident)
+    if row is None or current is None or refresh is None or refresh.is_history:
+        return None, None  # what history says of the past takes nothing back today
     now = read_lineage(transaction.get_sealed(row.lineage_digest))
+    (told,) = told_versions(transaction, [current])
+    before = {
+        pointer: draft
+        for pointer, draft in _decided_leaves(_groups(transaction, current.lineage_digest)).items()
+        if pointer in told.shown
+    }
+    not_allowed = _not_allowed(workspace, transaction, row, now.groups, before)
+    lapsed = _not_cleared(now, before) - not_allowed
+    if not (lapsed or not_allowed):
+        return None, None
+    for fields, reason in ((lapsed, _CLEARANCE), (not_allowed, _RIGHTS)):
+        if fields:
+            _store_automatic_pull(workspace, transaction, current, tuple(sorted(fields)), reason)
+    taken = taken_decisions(transaction, latest_trust(transaction, workspace), incident, bridge)
+    return current.package_id, take_back(workspace, transaction, incident, bridge, taken, not_allowed)
+
+
+def _not_cleared(now: Lineage, before: Mapping[str, Draft]) -> frozenset[str]:
+    """Return what was told and is cleared no more.
+
+    It is on hold for that, gone with the clearance that it rested on, or made of a record of which nothing may be shown
+    any more, so that it makes no leaf at all.
+    """
     held = {one.draft.pointer for one in now.groups if one.hold is not None and one.hold.reason in _NOT_CLEARED}
     present = {one.draft.pointer for one in now.groups}
-    (told,) = told_versions(transaction, [current])
-    before = read_lineage(transaction.get_sealed(current.lineage_digest)).groups
-    cleared = {one.draft.pointer for one in before if _rests_on_clearance(one.draft.inputs)}
-    lapsed = sorted(told.shown.keys() & (held | (cleared - present) | _made_inside(before, now)))
-    if not lapsed:
-        return None, None
-    _store_automatic_pull(workspace, transaction, current, tuple(lapsed))
-    taken = taken_decisions(transaction, latest_trust(transaction, workspace), incident, bridge)
-    return current.package_id, take_back(workspace, transaction, incident, bridge, taken)
+    cleared = {pointer for pointer, draft in before.items() if _rests_on_clearance(draft.inputs)}
+    return frozenset(before.keys() & (held | (cleared - present) | _made_inside(now, before)))
 
 
-def _made_inside(before: Sequence[LineageGroup], now: Lineage) -> set[str]:
-    """Return the leaves made of records of which nothing may be shown any more, so that they make no leaf at all."""
+def _made_inside(now: Lineage, before: Mapping[str, Draft]) -> set[str]:
     evidence = (one for absence in now.absences if absence.reason in _NOT_CLEARED for one in absence.evidence)
     inside = {(one.source, one.recordid) for one in evidence}
     return {
-        group.draft.pointer
-        for group in before
-        for one in group.draft.inputs
+        pointer
+        for pointer, draft in before.items()
+        for one in draft.inputs
         if one.relation == "DIRECT" and (one.reference.source, one.reference.recordid) in inside
     }
 
 
-def _rests_on_clearance(inputs: Sequence[object]) -> bool:
-    return any(str(getattr(one, "source_field", "")).startswith("security-review#") for one in inputs)
+def _not_allowed(
+    workspace: Workspace,
+    transaction: Transaction,
+    row: CandidateRow,
+    groups: Sequence[LineageGroup],
+    before: Mapping[str, Draft],
+) -> frozenset[str]:
+    """Return what was told and contract or entitlement allow no more; all of it where no contract opens the bridge."""
+    if not is_open(transaction, row):
+        return frozenset(before)
+    gone = before.keys() - {one.draft.pointer for one in groups}
+    if not gone:
+        return frozenset()
+    context = context_of(workspace, transaction, row)
+    return frozenset(pointer for pointer in gone if not is_allowed(context, before[pointer]))
+
+
+def _rests_on_clearance(inputs: Sequence[Input]) -> bool:
+    return any(one.source_field.startswith("security-review#") for one in inputs)
 
 
 def _store_automatic_pull(
-    workspace: Workspace, transaction: Transaction, version: VersionRow, fields: tuple[str, ...]
+    workspace: Workspace, transaction: Transaction, version: VersionRow, fields: tuple[str, ...], reason: str
 ) -> None:
     now = workspace.clock.now()
     decision = Decision(
@@ -173,7 +240,7 @@ def _store_automatic_pull(
         bridge=version.bridge,
         version=version.version,
         fields=fields,
-        reason="a clearance lapsed or was narrowed",
+        reason=reason,
         decided_at=now,
     )
     key = service_key(workspace, "release")

@@ -12,17 +12,19 @@ from typing import Final
 from dagster_project.application.candidates import Made, keep_candidates, view_digests
 from dagster_project.application.checks import CheckedCandidate, Judged, conclude_refreshes, keep_checks
 from dagster_project.application.gathering import BridgeToRender, Gathered, Pinned, gather
+from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, snapshot_taken, start_refreshes
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import Unavailable
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.packaging.candidate import Candidate, make_candidate
+from dagster_project.packaging.context import SnapshotIndex
 from dagster_project.packaging.release_check import ReleaseCheck, release_check
 from dagster_project.store import incidents
 from dagster_project.store.candidates import latest_candidates
 from dagster_project.store.lanes import Lease, holds
-from dagster_project.store.refreshes import Lane, RefreshRow
+from dagster_project.store.refreshes import Lane, RefreshRow, latest_refresh
 from dagster_project.store.transaction import Transaction
 
 _TRIES: Final = 5
@@ -162,6 +164,25 @@ def _commit(
 def _report(refresh: RefreshRow, pinned: Pinned, checked: Sequence[CheckedCandidate]) -> RefreshReport:
     mine = (one for one in checked if one.row.incident == refresh.incident)
     return RefreshReport(snapshot_taken(refresh, pinned.snapshot), tuple(mine))
+
+
+def refresh_where_time_decides(workspace: Workspace, incident: str) -> None:
+    """Refresh an incident where a validity began or ended since it was rendered last: no record says so.
+
+    A clearance that lapses, a contract or an entitlement that runs out: what rests on it is pulled, or put on hold.
+    Where history was evaluated last, the present is rendered again.
+
+    Raises:
+        ChannelsafeError: as `refresh_together`.
+    """
+    with workspace.store.read() as transaction:
+        last = latest_refresh(transaction, incident)
+        if last is None:
+            return
+        index = SnapshotIndex(read_snapshot(transaction, incident, last.snapshot_digest))
+    now = workspace.clock.now()
+    if last.is_history or any(last.evaluation_instant < point <= now for point in index.turning_points):
+        refresh_together(workspace, [incident], lane=Lane.COMMAND)
 
 
 def known_incidents(workspace: Workspace) -> tuple[str, ...]:

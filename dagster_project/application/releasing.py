@@ -11,22 +11,27 @@ from typing import Final
 
 import msgspec
 
+from dagster_project.application.candidates import is_open
 from dagster_project.application.contexts import context_of
 from dagster_project.application.issuing import Issue, issue
+from dagster_project.application.material_items import (
+    keep_material_changes,
+    keep_material_evidence,
+    resolve_material_changes,
+)
 from dagster_project.application.profile_approval import require_in_force
 from dagster_project.application.review_state import ReviewState, TakenDecision, review_state
 from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
-from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.documents import document_of, read_document
 from dagster_project.packaging.candidate import Candidate, make_candidate
+from dagster_project.packaging.channels import require_bridge
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.delta import Predecessor
 from dagster_project.packaging.fields import leaves
 from dagster_project.packaging.lineage import fields_from, read_lineage
-from dagster_project.packaging.open_items import MATERIAL_CHANGE, OpenItem, material_change
 from dagster_project.packaging.release_check import ReleaseCheck, release_check, release_check_document
 from dagster_project.packaging.review_inputs import ReviewInputs
 from dagster_project.review.changes import Change
@@ -35,7 +40,6 @@ from dagster_project.review.decisions import Act
 from dagster_project.review.history import Taken
 from dagster_project.store import incidents
 from dagster_project.store.candidates import CandidateRow, find_candidate
-from dagster_project.store.open_items import NewOpenItem, keep_open_items, unresolved_items
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
 
@@ -98,6 +102,8 @@ def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -
     row = incidents.find_incident(transaction, state.incident)
     if row is None or row.pending_since is not None:
         found.append("change_pending")
+    if not is_open(transaction, state.candidate):
+        found.append("no_bridge_in_contract")
     if state.holds:
         found.append("on_hold_by_people")
     if not page.check.passed:
@@ -133,7 +139,8 @@ def release(workspace: Workspace, incident: str, bridge: str) -> VersionRow:
     """Release the page that may leave now.
 
     Raises:
-        UnsafeOrRejected: something is missing, or there is nothing new to say; nothing was changed.
+        UnsafeOrRejected: something is missing, there is nothing new to say, or no contract record opens a bridge on
+            the profile's channel; nothing was changed.
         UsageError: the bridge has no candidate that passed its check.
         Unavailable: trust is missing or has expired.
     """
@@ -145,6 +152,7 @@ def release_in(workspace: Workspace, transaction: Transaction, incident: str, br
     """Release within a transaction; arguments and errors are those of `release`."""
     current_trust(transaction, workspace)
     state = review_state(workspace, transaction, incident, bridge)
+    require_bridge(state.context.profile.channel, where=f"incident {incident}, bridge {bridge}")
     require_in_force(transaction, workspace, state.context.tables.digest)
     page = _ready(workspace, transaction, state)
     if page.missing:
@@ -163,57 +171,18 @@ def release_in(workspace: Workspace, transaction: Transaction, incident: str, br
         )
     new = issue_of(workspace, state, page.candidate, page.check, kind="release", carried=page.carried)
     row = issue(workspace, transaction, new, taken_of(state.taken))
-    _keep_material_items(workspace, transaction, page)
+    _note_what_was_told(workspace, transaction, page)
     return row
 
 
-def _keep_material_items(workspace: Workspace, transaction: Transaction, page: StagedPage) -> None:
-    """Open an item for every material change that no person was asked about; one for whom it is resolves them all."""
-    state = page.state
-    approved = _page_approval(page)
+def _note_what_was_told(workspace: Workspace, transaction: Transaction, page: StagedPage) -> None:
+    """Keep the open items about what the bridge was told; support leadership's approval of the page resolves some."""
+    state, approved = page.state, _page_approval(page)
     if approved is not None and "support_leadership" in approved.roles:
-        found = []
+        resolve_material_changes(workspace, transaction, state.incident, state.bridge)
     else:
-        units: dict[str, list[str]] = {}
-        for one in page.carried:
-            if one.standing and one.material:
-                units.setdefault(one.unit, []).append(one.pointer)
-        changed = ([state.fields[pointer] for pointer in units[unit]] for unit in sorted(units))
-        items = [material_change(state.context, fields) for fields in changed]
-        found = [*_still_open(transaction, state), *(_new_item(state, item) for item in items)]
-    keep_open_items(
-        transaction,
-        found,
-        among={(state.incident, state.bridge)},
-        kinds=(MATERIAL_CHANGE,),
-        at=workspace.clock.now(),
-    )
-
-
-def _new_item(state: ReviewState, item: OpenItem) -> NewOpenItem:
-    return NewOpenItem(
-        incident=state.incident,
-        bridge=state.bridge,
-        kind=item.kind,
-        identity_digest=item.identity_digest,
-        owner_role=item.owner_role,
-        detail=canonical_bytes(document_of(item)),
-    )
-
-
-def _still_open(transaction: Transaction, state: ReviewState) -> list[NewOpenItem]:
-    return [
-        NewOpenItem(
-            incident=row.incident,
-            bridge=row.bridge,
-            kind=row.kind,
-            identity_digest=row.identity_digest,
-            owner_role=row.owner_role,
-            detail=b"",  # it is open already, and what is open stays as it was opened
-        )
-        for row in unresolved_items(transaction, state.incident)
-        if (row.bridge, row.kind) == (state.bridge, MATERIAL_CHANGE)
-    ]
+        keep_material_changes(workspace, transaction, state.context, state.fields, page.carried)
+    keep_material_evidence(workspace, transaction, state.context, state.fields.values())
 
 
 def _ready(workspace: Workspace, transaction: Transaction, state: ReviewState) -> StagedPage:

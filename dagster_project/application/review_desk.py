@@ -14,6 +14,7 @@ from typing import Any
 from dagster_project.application.audit_log import anchor_checkpoints
 from dagster_project.application.drafting_decisions import Reviewer, holds_in_force
 from dagster_project.application.issuing import package_id_of
+from dagster_project.application.open_questions import is_under_review
 from dagster_project.application.pinned import require_incident
 from dagster_project.application.profile_approval import profile_standing
 from dagster_project.application.projecting import packages_waiting, project_package
@@ -30,6 +31,7 @@ from dagster_project.review.coverage import Approval
 from dagster_project.review.decisions import Act, Decision
 from dagster_project.store.candidates import latest_candidates
 from dagster_project.store.incidents import all_incidents
+from dagster_project.store.open_items import unresolved_items
 from dagster_project.store.signing_files import load_person_key
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, versions_of
@@ -60,12 +62,14 @@ class WaitingBridge:
     """A bridge that waits for people: how many changes by class, whose roles are missing, what else keeps it back.
 
     `missing` are the reason codes for which the page as it stands may not leave; none where it waits for its release
-    alone, or where it is no news and only changes that are not on it wait.
+    alone, or where it is no news and only changes that are not on it wait. `under_review` is about the current
+    version: it is on the list for that alone.
     """
 
     incident: str
     bridge: str
     current_version: int | None
+    under_review: bool
     stale_after: datetime | None
     changes: int
     changes_by_class: dict[str, int]
@@ -119,6 +123,7 @@ class ReviewPage:
     bridge: str
     candidate: int
     current_version: int | None
+    under_review: bool
     stale_after: datetime | None
     changes: tuple[ReviewedChange, ...]
     holds: tuple[HoldOverview, ...]
@@ -172,6 +177,24 @@ def waiting_bridges(workspace: Workspace, incident: str | None = None) -> tuple[
     return tuple(sorted(waiting, key=lambda one: (one.stale_after or _NEVER_TOLD, one.incident, one.bridge)))
 
 
+@dataclass(frozen=True)
+class _Current:
+    """The current version of a bridge, or None, and whether it is under review."""
+
+    row: VersionRow | None
+    under_review: bool
+
+    @property
+    def version(self) -> int | None:
+        """Its number."""
+        return None if self.row is None else self.row.version
+
+    @property
+    def stale_after(self) -> datetime | None:
+        """When its data becomes too old."""
+        return None if self.row is None else self.row.valid_until
+
+
 class _Desk:
     """One pass over bridges in one transaction; whether a profile is in force is asked once for all of them."""
 
@@ -181,7 +204,7 @@ class _Desk:
 
     def waiting(self, incident: str, bridge: str) -> WaitingBridge | None:
         """Return what a bridge waits for, or None; one that cannot be read is named by its code, and stops no other."""
-        current = _current(versions_of(self._transaction, incident, bridge))
+        current = self.current(incident, bridge)
         if not is_reviewable(self._transaction, incident, bridge):
             return _waiting_bridge(incident, bridge, current, (), None)
         try:
@@ -190,9 +213,15 @@ class _Desk:
             return _waiting_bridge(incident, bridge, current, (), None, (error.code,))
         state = page.state
         open_changes = tuple(one for one in state.changes if not state.coverage.covers(one))
-        if not open_changes and not state.holds and not page.is_news:
+        if not (open_changes or state.holds or page.is_news or current.under_review):
             return None
         return _waiting_bridge(incident, bridge, current, open_changes, page, self.missing(page))
+
+    def current(self, incident: str, bridge: str) -> "_Current":
+        """Return the current version of a bridge, and whether it is under review."""
+        row = _current(versions_of(self._transaction, incident, bridge))
+        items = [] if row is None else unresolved_items(self._transaction, incident)
+        return _Current(row, under_review=row is not None and is_under_review(row, items))
 
     def page(self, incident: str, bridge: str, also: Sequence[Approval] = ()) -> StagedPage:
         """Return the page that may leave now, or with further approvals."""
@@ -213,7 +242,7 @@ class _Desk:
 def _waiting_bridge(
     incident: str,
     bridge: str,
-    current: VersionRow | None,
+    current: _Current,
     changes: Sequence[Change],
     page: StagedPage | None,
     missing: tuple[str, ...] = ("release_check_failed",),
@@ -223,8 +252,9 @@ def _waiting_bridge(
     return WaitingBridge(
         incident=incident,
         bridge=bridge,
-        current_version=None if current is None else current.version,
-        stale_after=None if current is None else current.valid_until,
+        current_version=current.version,
+        under_review=current.under_review,
+        stale_after=current.stale_after,
         changes=len(changes),
         changes_by_class=dict(sorted(Counter(name for one in changes for name in one.classes).items())),
         roles_missing=tuple(sorted(roles)),
@@ -253,13 +283,15 @@ def review_page(workspace: Workspace, incident: str, bridge: str, given: Approva
         desk = _Desk(workspace, transaction)
         page = desk.page(incident, bridge, [] if given is None else [given])
         missing = desk.missing(page)
-    state, current = page.state, page.state.current
+        current = desk.current(incident, bridge)
+    state = page.state
     return ReviewPage(
         incident=incident,
         bridge=bridge,
         candidate=state.candidate.ordinal,
-        current_version=None if current is None else current.version,
-        stale_after=None if current is None else current.valid_until,
+        current_version=current.version,
+        under_review=current.under_review,
+        stale_after=current.stale_after,
         changes=tuple(_reviewed(state, one) for one in state.changes),
         holds=tuple(_hold(one) for one in state.holds),
         pulled=tuple(sorted(state.pulled)),

@@ -114,7 +114,7 @@ def review_state(
     content = read_document(transaction.get_sealed(row.content_digest))
     fields = {one.pointer: one for one in fields_from(lineage, leaves(content))}
     versions = tuple(versions_of(transaction, incident, bridge))
-    told = _told(transaction, versions)
+    told = told_page(transaction, versions)
     taken = taken_decisions(transaction, trust, incident, bridge)
     changes = changes_of(context, fields, told)
     standing = _Standing(workspace, transaction, row, {one.digest: one for one in changes})
@@ -152,7 +152,7 @@ def _checked_candidate(transaction: Transaction, incident: str, bridge: str) -> 
     return row
 
 
-def _told(transaction: Transaction, versions: Sequence[VersionRow]) -> ReleasedPage | None:
+def told_page(transaction: Transaction, versions: Sequence[VersionRow]) -> ReleasedPage | None:
     """Return what the bridge was told last of the incident; an acknowledgement tells nothing of it."""
     telling = [one for one in versions if one.kind != "acknowledgement"]
     if not telling:

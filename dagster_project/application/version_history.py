@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from dagster_project.application.issuing import stored_index
+from dagster_project.application.open_questions import is_under_review
 from dagster_project.application.pinned import require_incident
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.documents import read_document
@@ -18,6 +19,7 @@ from dagster_project.integrity.signatures import read_envelope
 from dagster_project.review.decisions import read_decision
 from dagster_project.store.decisions import DecisionRow, decisions_of_incident
 from dagster_project.store.findings import FindingRow, findings_of
+from dagster_project.store.open_items import unresolved_items
 from dagster_project.store.receipts import ReceiptRow, receipts_of
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, indexes_of, released_bridges, versions_of
@@ -62,6 +64,7 @@ class VersionOverview:
         version: Its number.
         kind: Release, acknowledgement, reaffirmation or pull.
         state: Its publication state now.
+        under_review: Whether it is the current one and an open item is about what it implies.
         state_since: Since when, as the signed indexes say; None where they do not.
         issued_at: When it was released.
         in_folder_since: When the published folder was first read back with it; None where it was not yet.
@@ -80,6 +83,7 @@ class VersionOverview:
     version: int
     kind: str
     state: str
+    under_review: bool
     state_since: datetime | None
     issued_at: datetime
     in_folder_since: datetime | None
@@ -157,6 +161,7 @@ class _Reading:
         self._decided = {one.decision_digest: one for one in self.rows}
         self._receipts = receipts_of(transaction, incident)
         self._findings = findings_of(transaction, incident)
+        self._items = unresolved_items(transaction, incident)
         # Filled by the versions that carried changes out.
         self._pointers: dict[str, str] = {}
 
@@ -178,6 +183,7 @@ class _Reading:
             version=row.version,
             kind=row.kind,
             state=row.state,
+            under_review=is_under_review(row, self._items),
             state_since=moves[-1].at if is_known else None,
             issued_at=row.issued_at,
             in_folder_since=moves[0].in_folder_at if moves else None,

@@ -16,7 +16,9 @@ from dagster_project.cli.demo import demo
 from dagster_project.cli.development import dev
 from dagster_project.cli.inputs import ingest, record
 from dagster_project.cli.keys import keys
+from dagster_project.cli.open_items import open_items
 from dagster_project.cli.output import run
+from dagster_project.cli.preview import preview
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
 from dagster_project.cli.receipts import finding, receipt
@@ -47,8 +49,8 @@ def channelsafe(context: click.Context) -> None:
 
 
 _COMMANDS = (
-    demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
-    trust, audit, review, annex, release, publish, exposure, receipt, finding,
+    demo, dev, ingest, receive, record, refresh, replay, show, history, open_items, explain, verify, status, health,
+    profile, preview, keys, trust, audit, review, annex, release, publish, exposure, receipt, finding,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

@@ -75,7 +75,8 @@ def incident_lines(one: IncidentOverview) -> Iterator[str]:
     for candidate in one.candidates:
         until = short(candidate.valid_until)
         state = f"content {candidate.content_number}, {candidate.publication_state}"
-        yield f"  {candidate.bridge}: {state}, valid until {until}"
+        review = "; its current version is UNDER REVIEW" if candidate.bridge in one.under_review else ""
+        yield f"  {candidate.bridge}: {state}, valid until {until}{review}"
         yield f"    {headline(candidate)}"
 
 

@@ -23,7 +23,7 @@ def waiting_lines(one: WaitingBridge) -> Iterator[str]:
     if one.current_version is None:
         current = "no current version"
     else:
-        current = f"version {one.current_version} is current, stale after {short(one.stale_after)}"
+        current = f"version {one.current_version} is current{_under_review(one)}, stale after {short(one.stale_after)}"
     yield f"{one.incident} {one.bridge}: {counted(one.changes, 'change')} not covered; {current}"
     if one.changes_by_class:
         yield f"    by class: {_counts(one.changes_by_class)}"
@@ -39,9 +39,8 @@ def waiting_lines(one: WaitingBridge) -> Iterator[str]:
 
 def page_lines(page: ReviewPage) -> Iterator[str]:
     """Yield one bridge as a reviewer looks at it."""
-    current = (
-        "none" if page.current_version is None else f"{page.current_version}, stale after {short(page.stale_after)}"
-    )
+    known = f"{page.current_version}{_under_review(page)}, stale after {short(page.stale_after)}"
+    current = "none" if page.current_version is None else known
     yield f"{page.incident} {page.bridge}, candidate {page.candidate}; current version: {current}"
     yield f"{counted(len(page.changes), 'change')}"
     for change in page.changes:
@@ -58,6 +57,10 @@ def page_lines(page: ReviewPage) -> Iterator[str]:
     yield f"page {page.page_digest}"
     if page.page_text:
         yield from (f"  | {line}".rstrip() for line in page.page_text.splitlines())
+
+
+def _under_review(one: WaitingBridge | ReviewPage) -> str:
+    return " and UNDER REVIEW" if one.under_review else ""
 
 
 def change_lines(change: ReviewedChange) -> Iterator[str]:
@@ -99,13 +102,15 @@ def version_lines_in_short(history: VersionHistory) -> Iterator[str]:
         withheld = _UNKNOWN if one.withheld is None else _counts(one.withheld) or "nothing"
         yield (
             f"{one.bridge} version {one.version} ({one.kind}), released {short(one.issued_at)}, {one.state}{since}"
+            f"{', under review' if one.under_review else ''}"
             f"{approved}; withheld: {withheld}"
         )
 
 
 def _version_lines(one: VersionOverview) -> Iterator[str]:
     since = _UNKNOWN if one.state_since is None else short(one.state_since)
-    yield f"{one.bridge} version {one.version} ({one.kind}): {one.state} since {since}"
+    review = "; UNDER REVIEW" if one.under_review else ""
+    yield f"{one.bridge} version {one.version} ({one.kind}): {one.state} since {since}{review}"
     folder = "not yet" if one.in_folder_since is None else short(one.in_folder_since)
     yield f"    released {short(one.issued_at)}; in the published folder: {folder}"
     seen = "" if one.reaffirmed_at is None else f", reaffirmed {short(one.reaffirmed_at)}"

@@ -116,19 +116,22 @@ def entries_of_the_inside(context: RenderingContext, _fields: tuple[Field, ...])
 
 def _unlisted(context: RenderingContext) -> Iterator[tuple[str, str, Record]]:
     """Yield field class, slot and record of every unlisted record that concerns the bridge and may be spoken of."""
-    permitted = context.bridge.contract.data["permitted_fields"]
     for record in context.unlisted.values():
         field_class, source_field = _ENTRY_OF_TYPE[record.type]
         rule = shaping_rule(context, source_field)
         helps = record.type != "workaround" or record in helped_workarounds(context)
-        if rule is not None and helps and (field_class in permitted or not context.contract_in_force):
+        if rule is not None and helps and (context.permits(field_class) or not context.contract_in_force):
             yield field_class, rule.slot or "other", record
 
 
 def required_but_missing(context: RenderingContext, fields: tuple[Field, ...]) -> Iterator[Absence]:
-    """Show every field class that the contract requires and no record feeds."""
-    present = {one.draft.field_class for one in fields} | {field_class for field_class, *_ in _unlisted(context)}
-    for field_class in context.bridge.contract.data["required_fields"]:
+    """Show every field class that the contract requires and no record feeds, or that it does not permit itself.
+
+    The status of the document is on every page and says nothing of the incident.
+    """
+    present = {one.draft.field_class for one in fields if one.pointer != "/document_status"}
+    present |= {field_class for field_class, *_ in _unlisted(context)}
+    for field_class in (name for one in context.bridge.contracts for name in one.data["required_fields"]):
         if field_class not in present:
             yield Absence(pointer=PART_OF_CLASS.get(field_class, "/"), reason="required_but_missing", slot="contract")
 

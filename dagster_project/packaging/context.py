@@ -91,14 +91,24 @@ def _withheld(rules: Mapping[str, Rule], slot: str) -> tuple[tuple[str, Action],
 class BridgeFacts:
     """A bridge's contract and the entitlements of its account, as the snapshot holds them.
 
-    `rivals` are other contracts that open a bridge of the same name: nobody can say whose bridge it is.
+    `rivals` are other contracts that open a bridge of the same name: nobody can say whose bridge it is. There is no
+    contract only where nothing may depend on one: see `EVERYBODY`.
     """
 
     bridge: str
     account: str
-    contract: Record
+    contract: Record | None
     entitlements: tuple[Record, ...]
     rivals: tuple[Record, ...] = ()
+
+    @property
+    def contracts(self) -> tuple[Record, ...]:
+        """The bridge's contract, or nothing where there is none."""
+        return () if self.contract is None else (self.contract,)
+
+
+# Who reads a page that depends on nobody's contract or entitlement. No candidate is ever rendered for it.
+EVERYBODY: Final = BridgeFacts(bridge="", account="", contract=None, entitlements=())
 
 
 def bridges_of(snapshot: Snapshot) -> tuple[BridgeFacts, ...]:
@@ -316,9 +326,14 @@ class RenderingContext:
 
     @cached_property
     def entitled(self) -> frozenset[str]:
-        """Capabilities that the bridge's account bought, by entitlements in force; none if the account is in doubt."""
+        """Capabilities that the bridge's account bought, by entitlements in force; none if the account is in doubt.
+
+        Everybody is told of all of them, whoever bought what.
+        """
         if self.bridge.rivals:
             return frozenset()
+        if self.bridge == EVERYBODY:
+            return frozenset(self.profile.capabilities)
         return frozenset(
             capability
             for record in self.bridge.entitlements
@@ -328,8 +343,12 @@ class RenderingContext:
 
     @cached_property
     def contract_in_force(self) -> bool:
-        """Whether the bridge's contract is valid at the evaluation instant."""
-        return is_in_force(self.bridge.contract, self.evaluation_instant)
+        """Whether the bridge's contract is valid at the evaluation instant; what depends on none is in force."""
+        return all(is_in_force(one, self.evaluation_instant) for one in self.bridge.contracts)
+
+    def permits(self, field_class: str | None) -> bool:
+        """Tell whether the bridge's contract permits a field class; what has no class says nothing of the incident."""
+        return field_class is None or all(field_class in one.data["permitted_fields"] for one in self.bridge.contracts)
 
     def is_constant_between(self, one: datetime, other: datetime) -> bool:
         """Tell whether a rendering of this snapshot is the same at both instants."""

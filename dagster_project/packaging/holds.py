@@ -14,7 +14,7 @@ from dagster_project.packaging.clearance import CLEARED, clearance_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Draft, Field, Hold, Input, ReadValue
 from dagster_project.packaging.profile import Action
-from dagster_project.packaging.review_inputs import ReviewInputs
+from dagster_project.packaging.review_inputs import NOT_ALLOWED, ReviewInputs
 from dagster_project.packaging.transformations import TRANSFORMATIONS, Derived, incident_status
 from dagster_project.packaging.vocabulary import HELD_VALUES
 from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
@@ -161,7 +161,7 @@ HOLD_GUARDS: tuple[HoldGuard, ...] = (
 def no_decision_yet(review: ReviewInputs, draft: Draft, slot: str) -> Hold | None:
     """People have not decided on the field, have rejected it, or have pulled it (rule R4; the table of acts)."""
     reason = review.on_hold.get(draft.pointer)
-    return None if reason is None else Hold(reason=reason, slot=slot)
+    return None if reason is None else Hold(reason=reason, slot="contract" if reason == NOT_ALLOWED else slot)
 
 
 # Asked of a settled field that nothing else holds; `reviewed_fields` walks them.

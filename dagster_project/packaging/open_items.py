@@ -48,9 +48,15 @@ RESOLUTIONS: Final = {
     "dependency_not_cleared": ("security", "A clearance that names this record version, field and channel."),
 }
 MATERIAL_CHANGE: Final = "material_change"
-# Questions that a release opens, not a rendering: they are kept and resolved apart.
+MATERIAL_EVIDENCE: Final = "material_evidence"
+# Questions about what a bridge was told, not about a rendering: they are kept and resolved apart. For as long as one of
+# them is open the current version is under review.
 RELEASE_RESOLUTIONS: Final = {
     MATERIAL_CHANGE: ("support_leadership", "Support leadership approving a page of this bridge after it."),
+    MATERIAL_EVIDENCE: (
+        "support_leadership",
+        "A version that says what the sources say now, or the sources saying again what the current one says.",
+    ),
 }
 
 
@@ -78,20 +84,22 @@ def open_items_of(context: RenderingContext, rendering: Rendering) -> tuple[Open
     return tuple(sorted(items, key=lambda one: (one.kind, one.slot, one.fields, one.evidence)))
 
 
-def material_change(context: RenderingContext, fields: Iterable[Field]) -> OpenItem:
-    """Return the open item of a material change that the profile's own approval let leave (rule R3).
+def material_item(context: RenderingContext, kind: str, fields: Iterable[Field]) -> OpenItem:
+    """Return the open item of a material change (rule R3).
 
     Args:
         context: What the page was rendered in.
-        fields: The leaves that changed together, as the sources call for them.
+        kind: `MATERIAL_CHANGE` where the profile's own approval let it leave; `MATERIAL_EVIDENCE` where the sources
+            call for it and the bridge was not told.
+        fields: The leaves that changed together, as the bridge was told them and as the sources call for them.
     """
-    changed = tuple(fields)
-    owner, resolved_by = RELEASE_RESOLUTIONS[MATERIAL_CHANGE]
+    changed = sorted(fields, key=lambda one: one.pointer)
+    owner, resolved_by = RELEASE_RESOLUTIONS[kind]
     return OpenItem(
-        kind=MATERIAL_CHANGE,
+        kind=kind,
         bridge=context.bridge.bridge,
         slot=context.tables.slots_by_rule.get(changed[0].draft.rule_id, "other"),
-        fields=tuple(sorted(one.pointer for one in changed)),
+        fields=tuple(sorted({one.pointer for one in changed})),
         evidence=tuple(
             sorted({one.reference for field in changed for one in field.draft.inputs if one.relation == "DIRECT"})
         ),

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from dagster_project.packaging import vocabulary
+from dagster_project.packaging.channels import CHANNELS, PUBLIC_PAGE, account_fields_shown
 from dagster_project.packaging.profile import Action, Profile, winning_rules
 from dagster_project.packaging.review_policy import policy_faults
 from dagster_project.packaging.transformations import PARAMETER_TYPES, TABLE_PARAMETER_TYPES
@@ -132,7 +133,25 @@ def _review_policy(profile: Profile) -> Iterator[Finding]:
         yield Finding(level=ERROR, code="no_such_template", where="review_policy/fast_acknowledgement")
 
 
-JUDGES: tuple[Judge, ...] = (_coverage, _rules, _words, _slots, _maps, _single_regions, _templates, _review_policy)
+def _channel(profile: Profile) -> Iterator[Finding]:
+    if profile.channel not in CHANNELS:
+        yield Finding(level=ERROR, code="no_such_channel", where="channel")
+    if profile.channel == PUBLIC_PAGE:
+        for source_field in account_fields_shown(profile):
+            yield Finding(level=ERROR, code="public_page_depends_on_contract", where=source_field)
+
+
+JUDGES: tuple[Judge, ...] = (
+    _coverage,
+    _rules,
+    _words,
+    _slots,
+    _maps,
+    _single_regions,
+    _templates,
+    _review_policy,
+    _channel,
+)
 
 
 def validate_profile(profile: Profile) -> tuple[Finding, ...]:

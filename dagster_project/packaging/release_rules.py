@@ -16,7 +16,7 @@ import msgspec
 
 from dagster_project.integrity.digests import digest_of
 from dagster_project.packaging.content_schema import schema_violations
-from dagster_project.packaging.context import RenderingContext
+from dagster_project.packaging.context import EVERYBODY, RenderingContext
 from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS
 from dagster_project.packaging.fields import Draft, Field, leaves, pointer_tokens
 from dagster_project.packaging.lineage import Lineage, LineageGroup, fields_from
@@ -104,12 +104,18 @@ def lineage(candidate: Candidate) -> Iterator[Reason]:
 
 def _explains(candidate: Candidate, group: LineageGroup) -> bool:
     context, draft = candidate.context, group.draft
-    if not draft.inputs and draft.transformation not in INPUTLESS:
+    if not draft.inputs and not _rests_on_the_profile(context, draft):
         return False
     if group.rule_digest != context.tables.digest_of_rule(draft.rule_id, draft.transformation):
         return False
     stored = candidate.leaves.get(draft.pointer)
     return group.value_digest == digest_of(stored) and _gives(candidate, draft, stored)
+
+
+def _rests_on_the_profile(context: RenderingContext, draft: Draft) -> bool:
+    """Tell whether a leaf may have no inputs: a slot has its contract's, but for a page that depends on none."""
+    without_contract = context.bridge == EVERYBODY and draft.transformation in SLOT_TRANSFORMATIONS
+    return draft.transformation in INPUTLESS or without_contract
 
 
 def _gives(candidate: Candidate, draft: Draft, value: object) -> bool:
@@ -243,11 +249,12 @@ def holds_are_visible(candidate: Candidate) -> Iterator[Reason]:
 def permitted(candidate: Candidate) -> Iterator[Reason]:
     """The contract permits every field class that is shown, and the account bought every capability named."""
     context = candidate.context
-    allowed = {*context.bridge.contract.data["permitted_fields"], "slot", None}
     outside = [
         group.draft.pointer
         for group, _value in candidate.shown
-        if group.draft.field_class not in allowed and group.draft.pointer != "/document_status"
+        if group.draft.field_class != "slot"
+        and not context.permits(group.draft.field_class)
+        and group.draft.pointer != "/document_status"
     ]
     yield from _found("permitted", "not_permitted_by_contract", outside)
     named = {*candidate.content["affected_capabilities"], *candidate.content["not_affected"]}

@@ -114,8 +114,7 @@ DropGuard = Callable[[RenderingContext, Field], bool]
 def not_permitted_by_contract(context: RenderingContext, field: Field) -> bool:
     """Drop a field whose class the contract does not permit; a lapsed contract holds instead (`holds`)."""
     return (
-        field.draft.field_class is not None
-        and field.draft.field_class not in context.bridge.contract.data["permitted_fields"]
+        not context.permits(field.draft.field_class)
         and field.pointer != "/document_status"
         and context.contract_in_force
     )

@@ -15,7 +15,9 @@ import msgspec
 UNDECIDED: Final = "undecided"
 REJECTED: Final = "rejected"
 PULLED: Final = "pulled"
-REVIEW_REASONS: Final = (UNDECIDED, REJECTED, PULLED)
+# Pulled because the contract or the entitlement allows it no more; it shows in the slot of contracts.
+NOT_ALLOWED: Final = "not_allowed"
+REVIEW_REASONS: Final = (UNDECIDED, REJECTED, PULLED, NOT_ALLOWED)
 KEPT_FROM_VERSION: Final = "kept_from_version"
 
 

@@ -25,7 +25,7 @@ def valid_until(candidate: "Candidate") -> datetime:
 def _rights(candidate: "Candidate") -> Iterator[datetime]:
     context = candidate.context
     yield context.profile.expires
-    for record in (context.bridge.contract, *context.bridge.entitlements):
+    for record in (*context.bridge.contracts, *context.bridge.entitlements):
         until = parse_instant(record.data["valid_until"])
         # What has lapsed already is visibly on hold (`holds`, `absences`); the page of holds itself does not age.
         if until > context.evaluation_instant:

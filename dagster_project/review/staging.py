@@ -11,6 +11,7 @@ from typing import Final
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Field, pointer_tokens
 from dagster_project.packaging.review_inputs import PULLED, REJECTED, UNDECIDED, Kept, ReviewInputs
+from dagster_project.packaging.rights import is_allowed
 from dagster_project.review.changes import Change
 from dagster_project.review.coverage import Coverage
 from dagster_project.review.pages import (
@@ -80,7 +81,7 @@ class _Staged:
         if unit.startswith("held/"):
             self._keep_slot(told, due)
         elif told and (not due or _may_be_kept(self.context, told, due)):
-            if self._is_permitted(unit):
+            if self._is_allowed(unit, told):
                 self._keep(told, due, reason)
                 self._keep_wording(unit)
         else:
@@ -158,15 +159,15 @@ class _Staged:
             held_as=one.draft.held_as,
         )
 
-    def _is_permitted(self, unit: str) -> bool:
+    def _is_allowed(self, unit: str, told: Mapping[str, Field]) -> bool:
         """Tell whether a unit may be kept at all: taking back needs nobody's leave.
 
-        What the account did not buy, or no longer, is not kept, nor what became a matter of the inside.
+        What contract or entitlement allow no more is not kept, nor what became a matter of the inside.
         """
         kind, _, rest = unit.partition("/")
-        if kind in {"timeline", "item"}:
-            return rest not in self.context.unlisted
-        return kind != "capability" or rest.partition("/")[0] in self.context.entitled
+        if kind in {"timeline", "item"} and rest in self.context.unlisted:
+            return False
+        return all(is_allowed(self.context, one.draft) for one in told.values())
 
 
 def _may_be_kept(context: RenderingContext, told: Mapping[str, Field], due: Mapping[str, Field]) -> bool:

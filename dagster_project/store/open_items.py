@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from dagster_project.integrity.digests import digest_bytes
 from dagster_project.store.tables import open_items
 from dagster_project.store.transaction import Transaction, insert_rows
 
@@ -54,7 +55,7 @@ def keep_open_items(
 ) -> None:
     """Open what was found, and resolve what no longer has a cause.
 
-    One that is open stays as it is; a resolved one that recurs is reopened.
+    One that is open stays open since when it was, with the newest detail; a resolved one that recurs is reopened.
 
     Args:
         transaction: A writing transaction.
@@ -68,9 +69,11 @@ def keep_open_items(
     opened = {identity: _opened(transaction, new, at) for identity, new in news.items() if identity not in stored}
     insert_rows(transaction, open_items, list(opened.values()))
     for identity, row in stored.items():
-        if identity in news and row.resolved_at is not None:
-            values = _opened(transaction, news[identity], at) | {"resolved_at": None}
-            _update(transaction, [row.open_item_id], values)
+        new = news.get(identity)
+        if new is not None and row.resolved_at is not None:
+            _update(transaction, [row.open_item_id], _opened(transaction, new, at) | {"resolved_at": None})
+        elif new is not None and digest_bytes(new.detail) != row.body_digest:
+            _update(transaction, [row.open_item_id], {"body_digest": transaction.put_sealed(new.detail)})
     gone = [row.open_item_id for key, row in stored.items() if key not in news and row.resolved_at is None]
     if gone:
         _update(transaction, gone, {"resolved_at": at})

@@ -1,6 +1,7 @@
 """What the asset `released_package` reports, and that launching it releases nothing that policy does not."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -11,8 +12,13 @@ from dagster_project.application.drafting_decisions import staged_page, versions
 from dagster_project.application.releasing import release
 from dagster_project.application.verify import verify
 from dagster_project.application.workspace import Workspace
+from dagster_project.clock import FixedClock, format_instant
 from dagster_project.review.decisions import Act
+from dagster_project.sensors import published_packages
+from resources.workspace import OpenedWorkspace
 from tests.dagster.scenario_runs import ALL_ASSETS, INCIDENT, SAFE_BRIDGE, UNSAFE_BRIDGE, UNSAFE_STEP, Run, run_assets
+from tests.support.moving_sources import say
+from tests.support.released_stories import states, told_story
 from tests.support.review_people import Bench, make_bench
 from tests.support.workspaces import make_workspace, play_scenario
 
@@ -94,6 +100,34 @@ def test_a_listed_worsening_leaves_with_the_run_of_its_refresh_and_an_improvemen
     assert told is not None
     by_policy = {pointer: one for pointer, one in told.fields.items() if pointer in waiting}
     assert all(one.hold is not None or one.draft.transformation == "kept_from_version" for one in by_policy.values())
+
+
+def test_a_version_that_new_evidence_would_change_is_shown_as_under_review(
+    bench: Bench, instance: dg.DagsterInstance
+) -> None:
+    for person in FIRST:
+        bench.approve(person, INCIDENT, SAFE_BRIDGE)
+    release(bench.workspace, INCIDENT, SAFE_BRIDGE)
+    assert not any(row["under_review"] for row in _launch(bench.workspace, instance).values())
+    say(bench.workspace, "incident", INCIDENT, {"/severity": "SEV2"})
+    assert {bridge: row["under_review"] for bridge, row in _launch(bench.workspace, instance).items()} == {
+        SAFE_BRIDGE: True,
+        UNSAFE_BRIDGE: False,
+    }
+
+
+def test_the_sensor_takes_back_what_lapses_without_a_record(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    bench = told_story(tmp_path, 9)
+    lapses = bench.workspace.clock.now() + timedelta(minutes=12)
+    say(bench.workspace, "security-review", "SR-77", {"/expires": format_instant(lapses)})
+    assert isinstance(bench.workspace.clock, FixedClock)
+    for at, last in ((lapses - timedelta(seconds=1), "release"), (lapses, "pull")):
+        bench.workspace.clock.set(at)
+        with dg.build_sensor_context(
+            instance=instance, resources={"channelsafe": OpenedWorkspace(bench.workspace)}
+        ) as context:
+            published_packages(context)
+        assert states(bench)[-1] == (last, "released")
 
 
 def test_an_unsafe_candidate_of_one_bridge_keeps_the_page_that_was_told_and_stops_no_other(

@@ -124,7 +124,7 @@ def concerns(context: RenderingContext, record: Record) -> bool:
 
 def facts(history: History) -> Iterator[Fact]:
     for bridge, context in history.contexts().items():
-        permitted = {*context.bridge.contract.data["permitted_fields"], None}
+        permitted = {name for one in context.bridge.contracts for name in one.data["permitted_fields"]} | {None}
         for record in history.snapshot.heads:
             for pointer, _value in present_fields(record) if concerns(context, record) else ():
                 source_field = f"{record.type}#{pointer}"

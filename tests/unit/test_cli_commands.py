@@ -31,6 +31,9 @@ QUESTIONS = {
     "history of a bridge": ["history", INCIDENT, "--bridge", "tidewater"],
     "show": ["show", INCIDENT, "harbourline"],
     "show an old one": ["show", INCIDENT, "tidewater", "--ordinal", "18"],
+    "open items": ["open-items"],
+    "open items of a bridge": ["open-items", INCIDENT, "--bridge", "tidewater"],
+    "preview": ["preview", INCIDENT, "--profile", "public_page", "--at", "2026-03-04T09:51:00Z"],
     "explain everything": ["explain", INCIDENT, "harbourline"],
     "explain a field": ["explain", INCIDENT, "harbourline", "/incident_status"],
     "verify": ["verify"],
@@ -71,7 +74,9 @@ def test_the_help_lists_the_commands_and_the_exit_codes(fresh: CommandLine) -> N
         assert any(str(code) in line and meaning in line for line in shown.splitlines()), code
 
 
-@pytest.mark.parametrize("path", [("ingest",), ("refresh",), ("verify",), ("profile", "validate")], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [("ingest",), ("refresh",), ("verify",), ("preview",), ("profile", "validate")], ids=" ".join
+)
 def test_commands_whose_exit_code_is_a_result_say_so(fresh: CommandLine, path: tuple[str, ...]) -> None:
     assert "Exit code" in fresh(*path, "--help").out
 
@@ -270,6 +275,15 @@ def test_the_shipped_profiles_are_listed_valid_and_can_be_loaded(fresh: CommandL
     loaded = fresh("profile", "load", name, "--bridge", "harbourline", "--json")
     assert loaded.code == 0
     assert loaded.json["profile_digest"].startswith("sha256:")
+
+
+@pytest.mark.parametrize("name", ["account_team", "public_page"])
+def test_the_shipped_profiles_for_preview_are_listed_valid_and_put_to_no_use(fresh: CommandLine, name: str) -> None:
+    assert name in fresh("profile", "list", "--json").json
+    assert fresh("profile", "validate", name).code == 0
+    refused = fresh("profile", "load", name, "--bridge", "harbourline")
+    assert refused.code == 1
+    assert "channel_without_bridge" in refused.err
 
 
 def test_a_profile_with_errors_is_named_and_not_loaded(fresh: CommandLine, tmp_path: Path) -> None:

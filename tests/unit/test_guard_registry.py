@@ -318,6 +318,7 @@ FINDINGS: dict[str, Witness] = {
     "_single_regions": lambda: "bucket_names_one_region" in findings(region_buckets=one_region_in_a_bucket()),
     "_templates": lambda: "template_needs_one_parameter" in two_parameters(),
     "_review_policy": lambda: "review_policy_too_weak" in weaker_policy(),
+    "_channel": lambda: "no_such_channel" in findings(channel="billboard"),
 }
 UNDECIDED: dict[str, Witness] = {
     "no_decision_yet": lambda: "undecided" in hold_reasons(waiting(after(2), "/severity_code")),

@@ -272,7 +272,9 @@ def test_an_open_item_is_opened_once_resolved_when_absent_and_reopened_when_it_r
         _keep(transaction, _item("stays"), _item("goes"), at=AT)
         stays, goes = open_items.items_of(transaction, "INC-1")
         _keep(transaction, _item("stays", detail=b"changed"), at=LATER)
-        assert open_items.unresolved_items(transaction, "INC-1") == [stays]
+        (still,) = open_items.unresolved_items(transaction, "INC-1")
+        assert (still.open_item_id, still.opened_at) == (stays.open_item_id, AT)
+        assert transaction.get_sealed(still.body_digest) == b"changed"
         assert [row.resolved_at for row in open_items.items_of(transaction, "INC-1")] == [None, LATER]
         _keep(transaction, _item("stays"), _item("goes", detail=b"again"), at=LATER)
         reopened = open_items.unresolved_items(transaction, "INC-1")[1]

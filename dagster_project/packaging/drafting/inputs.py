@@ -41,7 +41,7 @@ def present(records: Iterable[Record], source_field: str) -> tuple[Record, ...]:
 
 def permission(context: RenderingContext) -> tuple[Input, ...]:
     """Cite the contract that permits the field on this bridge."""
-    return (indirect(context.bridge.contract, "contract#/permitted_fields", "FILTER"),)
+    return tuple(indirect(one, "contract#/permitted_fields", "FILTER") for one in context.bridge.contracts)
 
 
 def entitlement(context: RenderingContext) -> tuple[Input, ...]:

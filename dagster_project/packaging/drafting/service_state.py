@@ -106,7 +106,8 @@ def _affected(capability: _Capability, unaffected: Field) -> Iterator[Field]:
             buckets.setdefault(bucket, []).append(one)
     status = replace(unaffected.draft, pointer=f"{place}/capability_status")
     yield Field(draft=status, value=unaffected.value, hold=unaffected.hold)
-    yield settle(context, _since_draft(capability, f"{place}/since"))
+    if shaping_rule(context, "service-health#/since") is not None:
+        yield settle(context, _since_draft(capability, f"{place}/since"))
     for bucket in sorted(buckets):
         pointer = f"{place}/regions/{pointer_token(bucket)}"
         yield settle(context, _status_draft(capability, pointer, buckets[bucket]))

@@ -74,7 +74,7 @@ def statement_drafts(context: RenderingContext, incident_status: Field | None) -
             readiness = (indirect(record, f"workaround#/{name}") for name in ("readiness", "verified"))
             inputs = (direct(record, "workaround#/reference", "IDENTITY"), *readiness, *entitlement(context))
             yield from _statement(context, context.code(record), inputs)
-    for record in present((context.bridge.contract,), "contract#/committed_cadence_minutes"):
+    for record in present(context.bridge.contracts, "contract#/committed_cadence_minutes"):
         source = direct(record, "contract#/committed_cadence_minutes", "IDENTITY")
         yield from _statement(context, "committed-cadence", (source,))
     if incident_status is not None and incident_status.value == "resolved":
