@@ -31,6 +31,7 @@ _WAITS: Final = (
     "nothing_to_release",
     "nothing_to_review",
     "profile_not_in_force",
+    "profile_expired",
     "no_trust",
     "trust_expired",
 )

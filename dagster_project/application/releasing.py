@@ -13,7 +13,7 @@ import msgspec
 
 from dagster_project.application.contexts import context_of
 from dagster_project.application.issuing import Issue, issue
-from dagster_project.application.profile_approval import require_in_force
+from dagster_project.application.profile_approval import profile_expiry, require_releasable, require_unexpired
 from dagster_project.application.review_state import ReviewState, TakenDecision, review_state
 from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
@@ -34,12 +34,13 @@ from dagster_project.review.coverage import coverage_of
 from dagster_project.review.decisions import Act
 from dagster_project.review.history import Taken
 from dagster_project.store import incidents
-from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.open_items import NewOpenItem, keep_open_items, unresolved_items
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
 
 NO_PAGE_APPROVAL: Final = "page_not_approved"
+PROFILE_EXPIRED: Final = "profile_expired"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -
         found.append("change_pending")
     if state.holds:
         found.append("on_hold_by_people")
+    if profile_expiry(transaction, workspace, state.context.tables.digest).expired:
+        found.append(PROFILE_EXPIRED)
     if not page.check.passed:
         found.append("release_check_failed")
     elif not page.check.holds_at(workspace.clock.now()):
@@ -144,8 +147,12 @@ def release(workspace: Workspace, incident: str, bridge: str) -> VersionRow:
 def release_in(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> VersionRow:
     """Release within a transaction; arguments and errors are those of `release`."""
     current_trust(transaction, workspace)
+    rendered = latest_candidate(transaction, incident, bridge)
+    if rendered is not None:
+        # Asked first: what is rendered after the end fails its check, and that would be the reason told.
+        require_unexpired(transaction, workspace, rendered.profile_digest)
     state = review_state(workspace, transaction, incident, bridge)
-    require_in_force(transaction, workspace, state.context.tables.digest)
+    require_releasable(transaction, workspace, state.context.tables.digest)
     page = _ready(workspace, transaction, state)
     if page.missing:
         raise UnsafeOrRejected(

@@ -18,6 +18,7 @@ from dagster_project.cli.keys import keys
 from dagster_project.cli.output import run
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
+from dagster_project.cli.readiness import show_readiness
 from dagster_project.cli.receipts import finding, receipt
 from dagster_project.cli.refreshing import refresh, replay
 from dagster_project.cli.releases import exposure, publish, release
@@ -46,8 +47,8 @@ def channelsafe(context: click.Context) -> None:
 
 
 _COMMANDS = (
-    demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
-    trust, audit, review, release, publish, exposure, receipt, finding,
+    demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health,
+    show_readiness, profile, keys, trust, audit, review, release, publish, exposure, receipt, finding,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)
