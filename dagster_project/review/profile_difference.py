@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.integrity.documents import document_of
 from dagster_project.packaging.profile import Profile, winning_rules
 from dagster_project.packaging.review_policy import ReviewPolicy
 from dagster_project.review.profile_rules import is_stricter
@@ -140,5 +141,5 @@ def _compared(part: str, old: Mapping[str, object], new: Mapping[str, object]) -
 
 
 def _text(value: object) -> str:
-    plain = msgspec.to_builtins(value)
+    plain = document_of(value)
     return plain if isinstance(plain, str) else canonical_bytes(plain).decode()
