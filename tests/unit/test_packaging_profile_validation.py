@@ -58,7 +58,10 @@ def test_a_source_field_that_no_rule_covers_is_an_error() -> None:
             rule(action=Action.RENDER, covers=("incident#/note",)),
             (WARNING, "rule_never_fires", "added"),
         ),
-        (rule(), (WARNING, "source_field_covered_twice", "incident#/note: added, incident-actions (incident-actions wins)")),
+        (
+            rule(),
+            (WARNING, "source_field_covered_twice", "incident#/note: added, incident-actions (incident-actions wins)"),
+        ),
     ],
     ids=lambda one: one[1] if isinstance(one, tuple) else "",
 )
