@@ -121,7 +121,7 @@ def _policy(old: Profile, new: Profile) -> Iterator[Difference]:
     yield from _compared("review_policy/materiality", before, after)
     # The first row that fits decides, so their order is part of what they say.
     if before.keys() == after.keys() and [*before] != [*after]:
-        ordered = {"old": "in one order", "new": "in another"}
+        ordered = {"old": _text([*before]), "new": _text([*after])}
         yield Difference(part="review_policy", where="materiality", kind="changed", **ordered)
 
 
