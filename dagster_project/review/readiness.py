@@ -144,7 +144,7 @@ def _right(kind: str, records: Sequence[Record], freshness: Mapping[str, int], n
     yield from _ending(expiry_at(ends, now), _until(ends), codes=codes)
     minutes = freshness.get(kind)
     if minutes is not None and any(one.recordedtime + timedelta(minutes=minutes) <= now for one in in_force):
-        yield _stops(f"{kind}_stale")
+        yield _warns(f"{kind}_stale")
 
 
 def unmapped_obstacles(context: RenderingContext) -> Iterator[Obstacle]:

@@ -174,7 +174,7 @@ OBSTACLES: list[tuple[str, bool, Rule, Rule]] = [
     ),
     (
         "contract_stale",
-        True,
+        False,
         lambda: contract_obstacles(facts(), {"contract": 60}, NOW),
         lambda: contract_obstacles(facts(), {"contract": 10**6}, NOW),
     ),
@@ -210,7 +210,7 @@ OBSTACLES: list[tuple[str, bool, Rule, Rule]] = [
     ),
     (
         "entitlement_stale",
-        True,
+        False,
         lambda: contract_obstacles(facts(), {"entitlement": 60}, NOW),
         lambda: contract_obstacles(facts(), {"entitlement": 10**6}, NOW),
     ),
