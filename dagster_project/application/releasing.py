@@ -13,7 +13,7 @@ import msgspec
 
 from dagster_project.application.contexts import context_of
 from dagster_project.application.issuing import Issue, issue
-from dagster_project.application.profile_approval import profile_expiry, require_releasable, require_unexpired
+from dagster_project.application.profile_approval import require_releasable, require_unexpired
 from dagster_project.application.review_state import ReviewState, TakenDecision, review_state
 from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
@@ -40,7 +40,6 @@ from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
 
 NO_PAGE_APPROVAL: Final = "page_not_approved"
-PROFILE_EXPIRED: Final = "profile_expired"
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,6 @@ def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -
         found.append("change_pending")
     if state.holds:
         found.append("on_hold_by_people")
-    if profile_expiry(transaction, workspace, state.context.tables.digest).expired:
-        found.append(PROFILE_EXPIRED)
     if not page.check.passed:
         found.append("release_check_failed")
     elif not page.check.holds_at(workspace.clock.now()):

@@ -134,12 +134,21 @@ def _rows(policy: ReviewPolicy) -> dict[str, object]:
 
 def _compared(part: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[Difference]:
     for where in old.keys() | new.keys():
-        before, after = (_text(one[where]) if where in one else "" for one in (old, new))
+        kind = "added" if where not in old else "removed" if where not in new else "changed"
+        before, after = _told_apart(document_of(old.get(where)), document_of(new.get(where)))
         if before != after:
-            kind = "added" if where not in old else "removed" if where not in new else "changed"
-            yield Difference(part=part, where=where, kind=kind, old=before, new=after)
+            yield Difference(part=part, where=where, kind=kind, old=_text(before), new=_text(after))
+
+
+def _told_apart(before: object, after: object) -> tuple[object, object]:
+    """Return two values, of records with members only those in which they differ."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return before, after
+    other = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    return {name: before.get(name) for name in other}, {name: after.get(name) for name in other}
 
 
 def _text(value: object) -> str:
-    plain = document_of(value)
-    return plain if isinstance(plain, str) else canonical_bytes(plain).decode()
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else canonical_bytes(value).decode()

@@ -161,11 +161,13 @@ def unmapped_obstacles(context: RenderingContext) -> Iterator[Obstacle]:
         part = "service-health#/state" if record_type == "service-health" else source_field
         unknown = [one for one in shown.get(record_type, ()) if one.data[name] not in known]
         if unknown and reach.shapes(part):
-            yield _stops("value_not_mapped", f"{source_field}: {len(unknown)} records")
+            yield _stops("value_not_mapped", f"{source_field}: {_counted(len(unknown), 'record', 'records')}")
     bought = {name for one in context.bridge.entitlements for name in one.data["capabilities"]}
     unsaid = bought - context.profile.capabilities.keys()
     if unsaid:
-        yield _stops("value_not_mapped", f"entitlement#/capabilities: {len(unsaid)} capabilities")
+        yield _stops(
+            "value_not_mapped", f"entitlement#/capabilities: {_counted(len(unsaid), 'capability', 'capabilities')}"
+        )
 
 
 def _shown_records(context: RenderingContext) -> Mapping[str, Sequence[Record]]:
@@ -196,7 +198,7 @@ def standing_obstacles(standing: Standings) -> Iterator[Obstacle]:
     elif not standing.passed_its_check:
         yield _stops("release_check_failed")
     if standing.holds:
-        yield _stops("on_hold_by_people", f"{standing.holds} holds")
+        yield _stops("on_hold_by_people", _counted(standing.holds, "hold", "holds"))
     if standing.refresh_overdue:
         yield _stops("refresh_overdue")
 
@@ -267,6 +269,10 @@ def recorders_of(context: RenderingContext) -> frozenset[str | None]:
     shown = _shown_records(context)
     records = [one for kind in sorted(AGEING_TYPES - {"contract", "dependency"}) for one in shown.get(kind, ())]
     return frozenset(one.recordedby for one in (*records, context.bridge.contract))
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _until(ends: datetime) -> str:

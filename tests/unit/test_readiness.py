@@ -291,22 +291,22 @@ def test_every_kind_of_obstacle_has_its_row_and_its_sentence() -> None:
 @pytest.mark.parametrize(
     ("changed_context", "where"),
     [
-        (lambda: with_value("incident", INCIDENT, "/severity", "dire"), "incident#/severity: 1 records"),
+        (lambda: with_value("incident", INCIDENT, "/severity", "dire"), "incident#/severity: 1 record"),
         (
             lambda: with_value("service-health", "mx-relay/eu-west-1", "/state", "odd"),
-            "service-health#/state: 1 records",
+            "service-health#/state: 1 record",
         ),
         (
             lambda: with_value("service-health", "mx-relay/eu-west-1", "/component", "nobody"),
-            "service-health#/component: 1 records",
+            "service-health#/component: 1 record",
         ),
         (
             lambda: with_value("service-health", "mx-relay/eu-west-1", "/region", "moon-1"),
-            "service-health#/region: 1 records",
+            "service-health#/region: 1 record",
         ),
         (
             lambda: with_value("bridge-timeline", "TL-4711-01", "/checkpoint", "lunch"),
-            "bridge-timeline#/checkpoint: 1 records",
+            "bridge-timeline#/checkpoint: 1 record",
         ),
         (
             lambda: with_value("entitlement", "ENT-5520", "/capabilities", ["message-delivery", "fax", "telex"]),
@@ -326,7 +326,7 @@ def test_a_workaround_of_a_readiness_nobody_mapped_counts_where_it_helps_what_wa
     record = next(one for one in history.snapshot.heads if one.type == "workaround")
     changed_history = history.replacing((record, changed(record, "/readiness", "soonish")))
     by_bridge = {bridge: told(unmapped_obstacles(one)) for bridge, one in contexts(changed_history).items()}
-    assert by_bridge[OURS] == [(True, "value_not_mapped", "workaround#/readiness: 1 records")]
+    assert by_bridge[OURS] == [(True, "value_not_mapped", "workaround#/readiness: 1 record")]
 
 
 def contexts(history: History) -> Mapping[str, RenderingContext]:
@@ -461,7 +461,7 @@ def test_a_word_nobody_mapped_is_listed_before_any_refresh_reads_it(bench: Bench
     admit(bench.workspace, [DeliveredUnit("test", "line 1", record_bytes(told_now))])
     found = readiness(bench.workspace, INCIDENT, OURS)
     (only_one,) = found.bridges
-    assert [(one.code, one.where) for one in only_one.obstacles] == [("value_not_mapped", "incident#/state: 1 records")]
+    assert [(one.code, one.where) for one in only_one.obstacles] == [("value_not_mapped", "incident#/state: 1 record")]
     pass_time(bench.workspace, minutes=6)
     assert stopping(readiness(bench.workspace))[THEIRS_NOW] == {"refresh_overdue", "value_not_mapped"}
 
@@ -535,7 +535,7 @@ def test_the_command_line_lists_it_and_its_exit_code_says_whether_anything_stops
     assert room.run("readiness", "--json").json["ready"] is True
     room.decide("leo", "hold", ROOM_BRIDGE, "--role", "legal", "--reason", "wait")
     bad = room.run("readiness", "--incident", ROOM_INCIDENT.lower(), "--bridge", ROOM_BRIDGE)
-    assert (bad.code, "STOPS on_hold_by_people (1 holds)" in bad.out) == (1, True)
+    assert (bad.code, "STOPS on_hold_by_people (1 hold)" in bad.out) == (1, True)
     assert "an incident not declared yet" not in bad.out
     answer = room.run("readiness", "--json")
     assert (answer.code, answer.json["ready"]) == (1, False)
