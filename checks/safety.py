@@ -23,7 +23,8 @@ _WHAT_TO_DO = {
     "lineage": "Run `channelsafe verify`: what is stored does not follow from its records.",
     "not_better_than_source": "Correct the profile's status codes and refresh.",
     "permitted": "Correct the contract record or the profile and refresh.",
-    "fresh": "Have the source confirm or correct what it said, then refresh.",
+    "fresh": "Have the source confirm or correct what it said, then refresh; of `profile_expired`, have a profile with "
+    "a later end approved and loaded.",
     "validity": "Refresh the incident.",
 }
 _ELSE = "This is a fault of the renderer: report it, and show the incident with `channelsafe show`."

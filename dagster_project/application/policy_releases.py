@@ -45,6 +45,7 @@ _WAITS: Final = (
     "nothing_to_review",
     "profile_not_in_force",
     "channel_without_bridge",
+    "profile_expired",
     "no_trust",
     "trust_expired",
 )

@@ -1,7 +1,7 @@
 """Profile approval: a profile is in force once everyone whom rule R3 names has approved its digest.
 
-Belongs here: proposing profiles, what approvals they have, and whether one is in force. Which people these must be is
-`review.profile_rules`.
+Belongs here: proposing profiles, what approvals they have, and whether one is in force and has not expired. Which
+people these must be is `review.profile_rules`.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.audit_entries import AuditAction
 from dagster_project.packaging.profile import Profile
 from dagster_project.review.decisions import Act
+from dagster_project.review.expiry import Expiry, expiry_at
 from dagster_project.review.profile_rules import PROFILE_ROLES, is_stricter, missing_profile_roles
 from dagster_project.store import decisions as decision_rows
 from dagster_project.store.audit import NewAuditEntry, append_entry
@@ -120,8 +121,38 @@ def _as_it_was_taken(transaction: Transaction, chain: Sequence[AdoptedTrust], ro
     return next((one for one in read if one.roles), read[0])
 
 
+def profile_expiry(transaction: Transaction, workspace: Workspace, digest: str) -> Expiry:
+    """Return how near the end of a stored profile is."""
+    return expiry_at(workspace.shelf.tables(transaction, digest).profile.expires, workspace.clock.now())
+
+
+def require_releasable(transaction: Transaction, workspace: Workspace, digest: str) -> None:
+    """Refuse to release anything but the fast acknowledgement under a profile that is not in force, or has expired.
+
+    Raises:
+        UnsafeOrRejected: it was not approved by all, was rejected, or has expired.
+    """
+    require_in_force(transaction, workspace, digest)
+    require_unexpired(transaction, workspace, digest)
+
+
+def require_unexpired(transaction: Transaction, workspace: Workspace, digest: str) -> None:
+    """Refuse to release anything but the fast acknowledgement under a profile that has expired (design, section 6).
+
+    Raises:
+        UnsafeOrRejected: it has expired.
+    """
+    if profile_expiry(transaction, workspace, digest).expired:
+        raise UnsafeOrRejected(
+            "profile_expired",
+            what="the profile that the page was rendered with has expired: only the fast acknowledgement may leave",
+            where=f"profile {digest}",
+            what_to_do="Have one with a later `expires` approved, load it, refresh and release. Pulls go on meanwhile.",
+        )
+
+
 def require_in_force(transaction: Transaction, workspace: Workspace, digest: str) -> None:
-    """Refuse to release under a profile that is not in force.
+    """Refuse to release under a profile that is not in force; one that has expired still acknowledges.
 
     Raises:
         UnsafeOrRejected: it was not approved by all, or was rejected.

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dagster_project.application.profile_approval import ProfileStanding, profile_standing, propose_profile
+from dagster_project.application.profile_approval import (
+    ProfileStanding,
+    profile_expiry,
+    profile_standing,
+    propose_profile,
+)
 from dagster_project.application.review_desk import reviewer_of
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
@@ -31,7 +36,10 @@ class ProfileDecision:
 
 @dataclass(frozen=True)
 class ProfileOverview:
-    """A proposed profile: who proposed it, to replace which, who decided, and which roles are missing."""
+    """A proposed profile: who proposed it, to replace which, who decided, which roles are missing, and its end.
+
+    `expires_within_days` is the nearest of 30, 7 and 1 days within which it ends, or None.
+    """
 
     profile_digest: str
     name: str
@@ -39,6 +47,9 @@ class ProfileOverview:
     proposer: str
     proposed_at: datetime
     replaces: str
+    expires: datetime
+    expired: bool
+    expires_within_days: int | None
     in_force: bool
     rejected: bool
     roles_missing: tuple[str, ...]
@@ -84,6 +95,7 @@ def profile_overviews(workspace: Workspace) -> tuple[ProfileOverview, ...]:
 def _overview(workspace: Workspace, transaction: Transaction, proposal: ProposalRow) -> ProfileOverview:
     standing: ProfileStanding = profile_standing(transaction, workspace, proposal.profile_digest)
     profile = workspace.shelf.tables(transaction, proposal.profile_digest).profile
+    expiry = profile_expiry(transaction, workspace, proposal.profile_digest)
     rows = decisions_referring_to(transaction, proposal.profile_digest, _ACTS)
     return ProfileOverview(
         profile_digest=proposal.profile_digest,
@@ -92,6 +104,9 @@ def _overview(workspace: Workspace, transaction: Transaction, proposal: Proposal
         proposer=proposal.proposer,
         proposed_at=proposal.proposed_at,
         replaces=proposal.replaces,
+        expires=expiry.ends,
+        expired=expiry.expired,
+        expires_within_days=expiry.within_days,
         in_force=standing.in_force,
         rejected=standing.rejected,
         roles_missing=standing.missing,

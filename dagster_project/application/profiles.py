@@ -5,6 +5,7 @@ loaded has the state `unapproved_demo`, which release will refuse.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -12,16 +13,19 @@ from typing import Final
 import yaml
 
 from dagster_project.application.workspace import Workspace
-from dagster_project.errors import Unavailable, UnsafeOrRejected
+from dagster_project.errors import Unavailable, UnsafeOrRejected, UsageError
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.channels import require_bridge
 from dagster_project.packaging.profile import Profile, profile_digest, profile_document, read_profile
-from dagster_project.packaging.profile_validation import ERROR, Finding, validate_profile
+from dagster_project.packaging.profile_findings import finding_meanings
+from dagster_project.packaging.profile_validation import ERROR, validate_profile
 from dagster_project.store import profiles as profile_rows
 from dagster_project.store.profiles import ALL_INCIDENTS, NewProfile, add_profile
+from dagster_project.store.profiles import find_profile as find_stored_profile
 
 UNAPPROVED: Final = "unapproved_demo"
 EVERY_BRIDGE: Final = ""
+DIGEST_PREFIX: Final = "sha256:"
 
 
 def read_profile_file(path: Path) -> Profile:
@@ -60,6 +64,25 @@ def find_profile(name: str) -> Profile:
     return shipped_profile(name) if name in shipped_profile_names() else read_profile_file(Path(name))
 
 
+def find_or_stored(workspace: Workspace, name: str) -> Profile:
+    """Return the loaded profile of this digest, or else what `find_profile` returns.
+
+    Raises:
+        UsageError: it is a digest, and no such profile was loaded.
+    """
+    if not name.startswith(DIGEST_PREFIX):
+        return find_profile(name)
+    with workspace.store.read() as transaction:
+        if find_stored_profile(transaction, name) is None:
+            raise UsageError(
+                "no_such_profile",
+                what="no profile of this digest was loaded",
+                where=f"profile {name}",
+                what_to_do="Name a file, a shipped profile, or a digest that `channelsafe profile show` lists.",
+            )
+        return workspace.shelf.tables(transaction, name).profile
+
+
 def _parse(text: str, *, where: str) -> Profile:
     try:
         document = yaml.safe_load(text)
@@ -73,9 +96,38 @@ def _parse(text: str, *, where: str) -> Profile:
     return read_profile(document, where=where)
 
 
-def judge_profile(profile: Profile) -> tuple[Finding, ...]:
+@dataclass(frozen=True)
+class ExplainedFinding:
+    """A finding over a profile, with what it means and what to do."""
+
+    level: str
+    code: str
+    where: str
+    meaning: str
+
+
+def judge_profile(profile: Profile) -> tuple[ExplainedFinding, ...]:
     """Return every finding over a profile, errors first."""
-    return validate_profile(profile)
+    meanings = finding_meanings()
+    return tuple(
+        ExplainedFinding(one.level, one.code, one.where, meanings[one.code]) for one in validate_profile(profile)
+    )
+
+
+def require_no_errors(profile: Profile) -> None:
+    """Refuse a profile that has errors: nothing is rendered with it.
+
+    Raises:
+        UnsafeOrRejected: ``profile_invalid``; the first error is named.
+    """
+    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
+    if errors:
+        raise UnsafeOrRejected(
+            "profile_invalid",
+            what=f"the profile has {len(errors)} errors, the first is {errors[0].code} at {errors[0].where}",
+            where=profile.name,
+            what_to_do="See every finding with `channelsafe profile validate FILE` and correct the profile.",
+        )
 
 
 def load_profile(workspace: Workspace, profile: Profile) -> str:
@@ -84,7 +136,7 @@ def load_profile(workspace: Workspace, profile: Profile) -> str:
     Raises:
         UnsafeOrRejected: the profile has errors; it is not stored.
     """
-    require_valid(profile)
+    require_no_errors(profile)
     digest = profile_digest(profile)
     new = NewProfile(
         profile_digest=digest,
@@ -96,22 +148,6 @@ def load_profile(workspace: Workspace, profile: Profile) -> str:
     with workspace.store.begin() as transaction:
         add_profile(transaction, new, body=canonical_bytes(profile_document(profile)))
     return digest
-
-
-def require_valid(profile: Profile) -> None:
-    """Refuse a profile that has errors: nothing is rendered with it.
-
-    Raises:
-        UnsafeOrRejected: ``profile_invalid``.
-    """
-    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
-    if errors:
-        raise UnsafeOrRejected(
-            "profile_invalid",
-            what=f"the profile has {len(errors)} errors, the first is {errors[0].code} at {errors[0].where}",
-            where=profile.name,
-            what_to_do="See every finding with `channelsafe profile validate FILE` and correct the profile.",
-        )
 
 
 def assign_profile(

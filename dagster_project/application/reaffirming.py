@@ -12,7 +12,7 @@ from itertools import takewhile
 import msgspec
 
 from dagster_project.application.issuing import issue
-from dagster_project.application.profile_approval import require_in_force
+from dagster_project.application.profile_approval import require_releasable
 from dagster_project.application.releasing import (
     StagedPage,
     check_of,
@@ -41,11 +41,12 @@ def issue_reaffirmation(
     """Issue the current page once more, seen to be still so.
 
     Raises:
-        UnsafeOrRejected: too many followed one another without a new record, the sources call for another page by now,
-            or a field that ages was not looked at.
+        UnsafeOrRejected: the profile is in force no more, too many followed one another without a new record, the
+            sources call for another page by now, or a field that ages was not looked at.
     """
     versions = versions_of(transaction, decision.incident, decision.bridge)
     last = versions[-1]
+    require_releasable(transaction, workspace, last.profile_digest)
     row = find_candidate(transaction, last.candidate_id or 0)
     before = context_of_version(workspace, transaction, last)
     if row is None or not people_may_reaffirm(workspace, transaction, versions):
@@ -96,7 +97,7 @@ def reaffirm_by_policy(workspace: Workspace, incident: str, bridge: str) -> Vers
         if page is None:
             return None
         state = page.state
-        require_in_force(transaction, workspace, state.context.tables.digest)
+        require_releasable(transaction, workspace, state.context.tables.digest)
         new = issue_of(workspace, state, page.candidate, page.check, kind="reaffirmation")
         return issue(workspace, transaction, new, taken_of(state.taken))
 

@@ -19,7 +19,7 @@ from dagster_project.application.material_items import (
     keep_material_evidence,
     resolve_material_changes,
 )
-from dagster_project.application.profile_approval import require_in_force
+from dagster_project.application.profile_approval import require_releasable, require_unexpired
 from dagster_project.application.review_state import ReviewState, TakenDecision, review_state
 from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
@@ -39,7 +39,7 @@ from dagster_project.review.coverage import coverage_of
 from dagster_project.review.decisions import Act
 from dagster_project.review.history import Taken
 from dagster_project.store import incidents
-from dagster_project.store.candidates import CandidateRow, find_candidate
+from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
 
@@ -151,9 +151,13 @@ def release(workspace: Workspace, incident: str, bridge: str) -> VersionRow:
 def release_in(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> VersionRow:
     """Release within a transaction; arguments and errors are those of `release`."""
     current_trust(transaction, workspace)
+    rendered = latest_candidate(transaction, incident, bridge)
+    if rendered is not None:
+        # Asked first: what is rendered after the end fails its check, and that would be the reason told.
+        require_unexpired(transaction, workspace, rendered.profile_digest)
     state = review_state(workspace, transaction, incident, bridge)
     require_bridge(state.context.profile.channel, where=f"incident {incident}, bridge {bridge}")
-    require_in_force(transaction, workspace, state.context.tables.digest)
+    require_releasable(transaction, workspace, state.context.tables.digest)
     page = _ready(workspace, transaction, state)
     if page.missing:
         raise UnsafeOrRejected(

@@ -1,6 +1,6 @@
-"""Reminders: which bridges' pages are about to be too old, and what answers each (rule R6).
+"""Reminders: which bridges' pages are about to be too old and what answers each (rule R6), and which profiles end.
 
-Belongs here: the list, read from the store for one instant; nothing is written and nobody is told. Answering is
+Belongs here: the lists, read from the store for one instant; nothing is written and nobody is told. Answering is
 `reaffirming` (policy, a person's observation), `releasing`, and the sources themselves.
 """
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dagster_project.application.issuing import told_versions
+from dagster_project.application.profile_ends import EndingProfile, ending_profiles
 from dagster_project.application.reaffirming import due_from, is_still_called_for, people_may_reaffirm, said_again
 from dagster_project.application.review_state import is_reviewable
 from dagster_project.application.workspace import Workspace
@@ -60,6 +61,12 @@ def reminders_of(workspace: Workspace, incident: str, bridge: str) -> tuple[Remi
     """Return the reminder of one bridge, if there is one."""
     with workspace.store.read() as transaction:
         return tuple(_of_bridge(workspace, transaction, incident, bridge))
+
+
+def profile_reminders(workspace: Workspace) -> tuple[EndingProfile, ...]:
+    """Return the profiles in use that have expired or expire within 30, 7 or 1 days, the first to end first."""
+    with workspace.store.read() as transaction:
+        return ending_profiles(workspace, transaction)
 
 
 def next_reminder(workspace: Workspace, incident: str, bridge: str) -> datetime | None:

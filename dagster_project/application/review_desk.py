@@ -16,7 +16,7 @@ from dagster_project.application.drafting_decisions import Reviewer, holds_in_fo
 from dagster_project.application.issuing import package_id_of
 from dagster_project.application.open_questions import is_under_review
 from dagster_project.application.pinned import require_incident
-from dagster_project.application.profile_approval import profile_standing
+from dagster_project.application.profile_approval import profile_expiry, profile_standing
 from dagster_project.application.projecting import packages_waiting, project_package
 from dagster_project.application.releasing import StagedPage, stage
 from dagster_project.application.review_state import ReviewState, TakenDecision, is_reviewable, review_state
@@ -234,6 +234,8 @@ class _Desk:
         if state.trust.expires <= self._workspace.clock.now():
             found.append("trust_expired")
         digest = state.context.tables.digest
+        if profile_expiry(self._transaction, self._workspace, digest).expired:
+            found.append("profile_expired")
         if digest not in self._in_force:
             self._in_force[digest] = profile_standing(self._transaction, self._workspace, digest).in_force
         return tuple(found) if self._in_force[digest] else (*found, "profile_not_in_force")

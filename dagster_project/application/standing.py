@@ -1,13 +1,14 @@
 """Standing: whether any incident is left behind, so that silence is never taken for success.
 
-Belongs here: marking candidates that went stale without a new record, and counting the incidents that failed, wait,
-are overdue or stale. How it is shown is for Dagster and the command line.
+Belongs here: marking candidates that went stale without a new record, counting the incidents that failed, wait,
+are overdue or stale, and naming the profiles that end. How it is shown is for Dagster and the command line.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from dagster_project.application.profile_ends import EndingProfile, ending_profiles
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.landing import waiting_files
 from dagster_project.integrity.canonical import canonical_bytes
@@ -21,7 +22,9 @@ from dagster_project.store.transaction import Transaction
 # A pending change that waits longer than this is overdue: the daemon, the lane or the incident needs a person.
 OVERDUE_AFTER: Final = timedelta(minutes=5)
 MOST_NAMED: Final = 20
-__all__ = ["StaleCandidate", "Standing", "standing", "sweep_stale"]
+# From then on the end of a profile is a fault: four people have to read and approve what follows it.
+PROFILE_DUE_WITHIN_DAYS: Final = 7
+__all__ = ["EndingProfile", "StaleCandidate", "Standing", "standing", "sweep_stale"]
 
 _SWEEP: Final = "stale_candidates_until"
 
@@ -33,7 +36,7 @@ class Standing:
     `failed` have a newest candidate that did not pass its release check; `waiting` have a pending change, `overdue`
     one for longer than five minutes; `stale` have a newest candidate past its `valid_until`; `unreported` are finished
     refreshes that the operators' UI does not show yet; `undelivered` are files that nobody took out of the landing
-    folder for five minutes.
+    folder for five minutes. `ending` are the profiles in use that have expired or expire within 30 days.
     """
 
     failed: int
@@ -44,11 +47,16 @@ class Standing:
     undelivered: int
     oldest_pending_since: datetime | None
     worst: tuple[str, ...]
+    ending: tuple[EndingProfile, ...]
 
     @property
     def in_order(self) -> bool:
-        """Whether nothing failed, is overdue, stale or left in the landing folder. Waiting is no fault."""
-        return not (self.failed or self.overdue or self.stale or self.undelivered)
+        """Whether nothing failed, is overdue, stale or left in the landing folder, and no profile ends within 7 days.
+
+        Waiting is no fault.
+        """
+        due = any((one.within_days or 0) <= PROFILE_DUE_WITHIN_DAYS for one in self.ending)
+        return not (self.failed or self.overdue or self.stale or self.undelivered or due)
 
 
 def standing(workspace: Workspace) -> Standing:
@@ -59,6 +67,7 @@ def standing(workspace: Workspace) -> Standing:
         pending = count_pending(transaction, overdue_before=now - OVERDUE_AFTER)
         stale = sorted({one.incident for one in _stale(transaction, now)})
         unreported = count_unreported(transaction)
+        ending = ending_profiles(workspace, transaction)
     worst = dict.fromkeys((*failed, *stale, *pending.overdue))
     return Standing(
         failed=len(failed),
@@ -69,6 +78,7 @@ def standing(workspace: Workspace) -> Standing:
         undelivered=waiting_files(workspace.settings.landing, dropped_before=now - OVERDUE_AFTER),
         oldest_pending_since=pending.oldest,
         worst=tuple(worst)[:MOST_NAMED],
+        ending=ending,
     )
 
 

@@ -21,6 +21,7 @@ from dagster_project.cli.output import run
 from dagster_project.cli.preview import preview
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
+from dagster_project.cli.readiness import show_readiness
 from dagster_project.cli.receipts import finding, receipt
 from dagster_project.cli.refreshing import refresh, replay
 from dagster_project.cli.releases import exposure, publish, release
@@ -50,7 +51,7 @@ def channelsafe(context: click.Context) -> None:
 
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, open_items, explain, verify, status, health,
-    profile, preview, keys, trust, audit, review, annex, release, publish, exposure, receipt, finding,
+    show_readiness, profile, preview, keys, trust, audit, review, annex, release, publish, exposure, receipt, finding,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

@@ -1,4 +1,4 @@
-"""`channelsafe profile`: disclosure profiles, judged, put to use, proposed and approved."""
+"""`channelsafe profile`: disclosure profiles, judged, compared, put to use, proposed and approved."""
 
 from pathlib import Path
 
@@ -7,8 +7,10 @@ import click
 from dagster_project.application.deciding import decide
 from dagster_project.application.drafting_decisions import draft_act
 from dagster_project.application.profile_desk import profile_overview, profile_overviews, propose
+from dagster_project.application.profile_effect import compare_profiles, compare_words
 from dagster_project.application.profiles import (
     assign_profile,
+    find_or_stored,
     find_profile,
     judge_profile,
     load_profile,
@@ -17,6 +19,7 @@ from dagster_project.application.profiles import (
 from dagster_project.application.review_desk import Act, reviewer_of
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json
+from dagster_project.cli.profile_printing import difference_lines
 from dagster_project.cli.review import key_option, say_accepted
 from dagster_project.cli.review_printing import profile_lines
 from dagster_project.settings import Settings
@@ -24,7 +27,7 @@ from dagster_project.settings import Settings
 
 @click.group()
 def profile() -> None:
-    """Judge disclosure profiles, put them to use, and have them approved.
+    """Judge and compare disclosure profiles, put them to use, and have them approved.
 
     PROFILE is a YAML file or the name of a shipped one; DIGEST is that of a profile that was proposed.
     """
@@ -45,7 +48,11 @@ def list_profiles(*, as_json: bool) -> None:
 @click.argument("name", metavar="PROFILE")
 @json_option
 def validate(name: str, *, as_json: bool) -> int:
-    """Name every finding over PROFILE: uncovered fields, overlaps and who wins, dead rules, unknown codes.
+    """Name every finding over PROFILE, each with what it means and what to do.
+
+    Found are source fields that no rule covers, overlaps and which rule wins, whatever can never fire (no page and no
+    decision would be another one without it), words of known sources that no table maps, words that do not exist, and
+    whatever lets the profile's own approval cover more than rule R3 allows.
 
     Exit code 1 if there is an error; warnings alone exit with 0.
     """
@@ -55,9 +62,35 @@ def validate(name: str, *, as_json: bool) -> int:
         print_json(findings)
     else:
         for one in findings:
-            click.echo(f"{one.level}: {one.code}: {one.where}")
+            click.echo(f"{one.level}: {one.code}: {one.where}\n    {one.meaning}")
         click.echo(f"{errors} errors, {len(findings) - errors} warnings")
     return 1 if errors else 0
+
+
+@profile.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--words", is_flag=True, help="Compare the profiles alone; needs no deployment.")
+@json_option
+@click.pass_obj
+def diff(settings: Settings, old: str, new: str, *, words: bool, as_json: bool) -> None:
+    """Compare the profiles OLD and NEW in words, and by what the current packages would say under each.
+
+    OLD and NEW are PROFILEs, or digests of profiles that were loaded. Compared are the pages of the bridges that OLD
+    renders now; where it renders none, of every bridge. A value that either of them keeps back is not shown.
+
+    Exit code 0; 1 when either has errors.
+    """
+    if words:
+        found = compare_words(find_profile(old), find_profile(new))
+    else:
+        workspace = open_workspace(settings)
+        found = compare_profiles(workspace, find_or_stored(workspace, old), find_or_stored(workspace, new))
+    if as_json:
+        print_json(found)
+        return
+    for line in difference_lines(found):
+        click.echo(line)
 
 
 @profile.command("load")

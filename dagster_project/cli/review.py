@@ -14,6 +14,7 @@ from dagster_project.application.drafting_decisions import (
     draft_rejection,
     shown_fields,
 )
+from dagster_project.application.reminders import profile_reminders
 from dagster_project.application.review_desk import (
     REVIEW_ROLES,
     Act,
@@ -29,7 +30,7 @@ from dagster_project.application.review_desk import (
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.printing import counted
-from dagster_project.cli.review_printing import change_lines, page_lines, waiting_lines
+from dagster_project.cli.review_printing import change_lines, ending_lines, page_lines, waiting_lines
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.settings import Settings
 
@@ -61,10 +62,13 @@ def review() -> None:
 @click.pass_obj
 def list_waiting(settings: Settings, incident: str | None, *, as_json: bool) -> None:
     """List every bridge that waits for people: those that were told nothing first, then those soonest too old."""
-    found = waiting_bridges(open_workspace(settings), None if incident is None else incident.upper())
+    workspace = open_workspace(settings)
+    found = waiting_bridges(workspace, None if incident is None else incident.upper())
     if as_json:
         print_json(found)
         return
+    for line in ending_lines(profile_reminders(workspace)):
+        click.echo(line)
     for one in found:
         for line in waiting_lines(one):
             click.echo(line)

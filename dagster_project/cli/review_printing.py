@@ -5,9 +5,11 @@ Belongs here: how the answers of review and release read on a terminal. Package 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from dagster_project.application.exposure import ExposedSpan
 from dagster_project.application.profile_desk import ProfileOverview
+from dagster_project.application.profile_ends import EndingProfile
 from dagster_project.application.review_desk import HoldOverview, ReviewedChange, ReviewPage, WaitingBridge
 from dagster_project.application.version_history import DecisionOverview, ReceiptRow, VersionHistory, VersionOverview
 from dagster_project.cli.output import short
@@ -174,11 +176,26 @@ def profile_lines(one: ProfileOverview) -> Iterator[str]:
     state = "in force" if one.in_force else "REJECTED" if one.rejected else "not in force"
     yield f"{one.name} ({one.channel}): {state}, {one.profile_digest}"
     replaces = f", to replace {one.replaces}" if one.replaces else ""
+    yield f"    {_end(one.expires, one.expires_within_days, expired=one.expired)}"
     yield f"    proposed by {one.proposer} {short(one.proposed_at)}{replaces}"
     for decision in one.decisions:
         yield f"    {decision.person} {decision.act} {short(decision.received_at)}"
     if one.roles_missing:
         yield f"    waits for: {', '.join(one.roles_missing)}"
+
+
+def ending_lines(found: Iterable[EndingProfile]) -> Iterator[str]:
+    """Yield the profiles in use whose end is near or has come."""
+    for one in found:
+        of = f" of {', '.join(one.bridges)}" if one.bridges else ""
+        yield f"profile {one.name}{of} {_end(one.ends, one.within_days, expired=one.expired)}, {one.profile_digest}"
+
+
+def _end(ends: datetime, within_days: int | None, *, expired: bool) -> str:
+    if expired:
+        return f"EXPIRED {short(ends)}: only the fast acknowledgement leaves under it"
+    within = "" if within_days is None else f", within {counted(within_days, 'day')}"
+    return f"expires {short(ends)}{within}"
 
 
 def _may_leave(missing: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from dagster_project.application.receiving import Received, receive_landing
 from dagster_project.application.standing import Standing, standing
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, plain, print_json, report_error, short
+from dagster_project.cli.review_printing import ending_lines
 from dagster_project.errors import Unavailable
 from dagster_project.settings import Settings
 
@@ -73,6 +74,8 @@ def _line(received: Received) -> str:
 def health(settings: Settings, *, as_json: bool) -> int:
     """Tell whether any incident is left behind: failed, overdue or stale. Exit code 1 if one is.
 
+    Profiles in use that end within 30 days are named; from 7 days before the end on the exit code is 1 too.
+
     Needs neither Dagster nor its daemon: run it from a timer, and let its exit code raise the alarm.
     """
     found = standing(open_workspace(settings))
@@ -89,5 +92,7 @@ def _print(found: Standing) -> None:
     click.echo(f"{found.overdue} of them for more than five minutes")
     click.echo(f"{found.stale} are stale: past their valid_until, with nothing newer")
     click.echo(f"{found.undelivered} dropped files wait in the landing folder for more than five minutes")
+    for line in ending_lines(found.ending):
+        click.echo(line)
     if found.worst:
         click.echo(f"look at: {', '.join(found.worst)}")

@@ -7,7 +7,7 @@ Judging a profile (coverage, overlaps, dead rules) is `profile_validation`; appl
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -91,7 +91,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     channel: str
     label: str
-    expires: datetime
+    expires: Annotated[datetime, msgspec.Meta(tz=True)]
     freshness_minutes: dict[str, int]
     capabilities: dict[str, Capability]
     region_buckets: dict[str, RegionBucket]

@@ -1,7 +1,8 @@
 """Judging a profile: is it total, can every rule fire, and does it speak only words that exist.
 
 Belongs here: findings over one profile. An error keeps a profile from being used at all; a warning names what is
-likely to fail a release check or to surprise.
+likely to fail a release check or to surprise. What can never fire is found in `profile_reach` and `policy_reach`;
+what a code means is in `profile_findings`.
 """
 
 from collections import Counter
@@ -12,10 +13,16 @@ import msgspec
 
 from dagster_project.packaging import vocabulary
 from dagster_project.packaging.channels import CHANNELS, PUBLIC_PAGE, account_fields_shown
+from dagster_project.packaging.policy_reach import (
+    orders_turned_round,
+    standing_beyond_closed_values,
+    what_never_decides,
+)
 from dagster_project.packaging.profile import Action, Profile, winning_rules
+from dagster_project.packaging.profile_reach import what_never_fires, words_not_mapped
 from dagster_project.packaging.review_policy import policy_faults
 from dagster_project.packaging.transformations import PARAMETER_TYPES, TABLE_PARAMETER_TYPES
-from dagster_project.sources.source_fields import all_source_fields
+from dagster_project.sources.source_fields import all_source_fields, record_schemas
 
 ERROR, WARNING = "error", "warning"
 
@@ -38,21 +45,19 @@ def _coverage(profile: Profile) -> Iterator[Finding]:
         yield Finding(level=ERROR, code="source_field_not_covered", where=source_field)
     for source_field in covered.keys() - known:
         yield Finding(level=ERROR, code="no_such_source_field", where=source_field)
+    winners = winning_rules(profile)
     for source_field, times in covered.items():
         if times > 1:
-            winner = winning_rules(profile)[source_field].id
-            where = f"{source_field} ({winner} wins)"
+            rules = ", ".join(sorted(rule.id for rule in profile.rules if source_field in rule.covers))
+            where = f"{source_field}: {rules} ({winners[source_field].id} wins)"
             yield Finding(level=WARNING, code="source_field_covered_twice", where=where)
 
 
 def _rules(profile: Profile) -> Iterator[Finding]:
-    winners = {rule.id for rule in winning_rules(profile).values()}
     for name, times in Counter(rule.id for rule in profile.rules).items():
         if times > 1 or name == "profile":
             yield Finding(level=ERROR, code="rule_id_not_unique", where=name)
     for rule in profile.rules:
-        if rule.id not in winners:
-            yield Finding(level=WARNING, code="rule_never_fires", where=rule.id)
         if rule.slot is not None and rule.slot not in profile.slots:
             yield Finding(level=ERROR, code="no_such_slot", where=rule.id)
         if rule.template is not None and rule.template not in profile.templates:
@@ -141,19 +146,44 @@ def _channel(profile: Profile) -> Iterator[Finding]:
             yield Finding(level=ERROR, code="public_page_depends_on_contract", where=source_field)
 
 
+def _reach(profile: Profile) -> Iterator[Finding]:
+    for code, where in (*what_never_fires(profile), *what_never_decides(profile.review_policy)):
+        yield Finding(level=WARNING, code=code, where=where)
+
+
+def _vocabularies(profile: Profile) -> Iterator[Finding]:
+    for code, where in words_not_mapped(profile):
+        yield Finding(level=WARNING, code=code, where=where)
+
+
+def _freshness(profile: Profile) -> Iterator[Finding]:
+    for record_type in profile.freshness_minutes.keys() - record_schemas().keys():
+        yield Finding(level=ERROR, code="no_such_record_type", where=f"freshness_minutes/{record_type}")
+
+
+def _standing(profile: Profile) -> Iterator[Finding]:
+    policy = profile.review_policy
+    for code, where in (*orders_turned_round(policy), *standing_beyond_closed_values(policy)):
+        yield Finding(level=ERROR, code=code, where=where)
+
+
 JUDGES: tuple[Judge, ...] = (
     _coverage,
     _rules,
     _words,
+    _vocabularies,
     _slots,
     _maps,
     _single_regions,
+    _freshness,
     _templates,
     _review_policy,
+    _standing,
     _channel,
+    _reach,
 )
 
 
 def validate_profile(profile: Profile) -> tuple[Finding, ...]:
-    """Return every finding over a profile, errors first. A profile with an error must not be used."""
-    return tuple(sorted(finding for judge in JUDGES for finding in judge(profile)))
+    """Return every finding over a profile, each once, errors first. A profile with an error must not be used."""
+    return tuple(sorted({finding for judge in JUDGES for finding in judge(profile)}))

@@ -262,8 +262,11 @@ def permitted(candidate: Candidate) -> Iterator[Reason]:
 
 
 def fresh(candidate: Candidate) -> Iterator[Reason]:
-    """At its own evaluation instant the candidate is still valid: nothing behind it has aged out."""
-    if candidate.context.evaluation_instant >= candidate.valid_until:
+    """At its own evaluation instant the candidate is still valid: nothing behind it, nor its profile, has ended."""
+    context = candidate.context
+    if context.evaluation_instant >= context.profile.expires:
+        yield Reason(rule="fresh", code="profile_expired")
+    elif context.evaluation_instant >= candidate.valid_until:
         yield Reason(rule="fresh", code="stale")
 
 

@@ -30,6 +30,11 @@ class SeverityTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lower: frozenset[str]
     by_source: tuple[_BySource, ...]
 
+    def knows(self, term: str) -> bool:
+        """Tell whether the table says of a term what it means."""
+        plain = term.casefold().translate(_IGNORED)
+        return plain in self.severity_one | self.lower or any(plain in one.severity_one for one in self.by_source)
+
     def means_severity_one(self, source: str, term: str) -> bool:
         """Tell whether `source` means severity one by `term`; so does a term that the table does not know."""
         plain = term.casefold().translate(_IGNORED)

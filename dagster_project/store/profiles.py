@@ -82,6 +82,13 @@ def assigned_profiles(transaction: Transaction, incidents: Collection[str]) -> d
     return {(incident, bridge): digest for incident, bridge, digest in transaction.connection.execute(statement)}
 
 
+def all_assigned_profiles(transaction: Transaction) -> dict[tuple[str, str], str]:
+    """Return the digests of the profiles assigned to (incident, bridge) anywhere; among equals the latest wins."""
+    columns = profile_assignments.c
+    statement = sa.select(columns.incident, columns.bridge, columns.profile_digest).order_by(columns.assignment_id)
+    return {(incident, bridge): digest for incident, bridge, digest in transaction.connection.execute(statement)}
+
+
 def assigned_profile(transaction: Transaction, *, incident: str, bridge: str) -> str | None:
     """Return the digest of the profile that a bridge is rendered with, or None.
 

@@ -1,7 +1,9 @@
 """People who review, with their keys, and what they do: as the command line does it, through the application."""
 
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dagster_project.application.deciding import Accepted, decide
 from dagster_project.application.demo_trust import make_demo_trust
@@ -9,12 +11,14 @@ from dagster_project.application.drafting_decisions import Reviewer, draft_act, 
 from dagster_project.application.profile_approval import propose_profile
 from dagster_project.application.profiles import shipped_profile
 from dagster_project.application.trust import adopt, latest_trust
-from dagster_project.application.workspace import Workspace
+from dagster_project.application.workspace import Workspace, open_workspace
+from dagster_project.clock import FixedClock
 from dagster_project.integrity.signatures import SigningKey
 from dagster_project.integrity.trust import Trust
 from dagster_project.integrity.trust_changes import next_version
 from dagster_project.integrity.trust_succession import sign_trust
 from dagster_project.review.decisions import Act
+from dagster_project.settings import Settings
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
     "ines": ("incident_command",),
@@ -56,6 +60,14 @@ class Bench:
             following = change(next_version(old, expires=None, threshold=None))
             signed = sign_trust(following, [self.keys[one] for one in signers or ("sam", "ada")])
             adopt(self.workspace, transaction, signed, old)
+
+
+def copy_of(bench: Bench, folder: Path) -> Bench:
+    """Return a copy of a bench on SQLite, with a clock of its own that stands where the other's does."""
+    settings = Settings(home=folder / "home", keys=folder / "workspace-keys")
+    shutil.copytree(bench.workspace.settings.home, settings.home)
+    shutil.copytree(bench.workspace.settings.keys, settings.keys)
+    return Bench(open_workspace(settings, clock=FixedClock(bench.workspace.clock.now())), bench.keys)
 
 
 def make_bench(workspace: Workspace, *profiles: str, people: Mapping[str, tuple[str, ...]] = PEOPLE) -> Bench:

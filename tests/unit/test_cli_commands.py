@@ -39,6 +39,7 @@ QUESTIONS = {
     "verify": ["verify"],
     "replay": ["replay", "candidate", INCIDENT, "harbourline"],
     "profiles": ["profile", "list"],
+    "profile difference": ["profile", "diff", "customer_bridge", "customer_bridge_faulty"],
     "profile findings": ["profile", "validate", "customer_bridge_faulty"],
 }
 
@@ -75,7 +76,9 @@ def test_the_help_lists_the_commands_and_the_exit_codes(fresh: CommandLine) -> N
 
 
 @pytest.mark.parametrize(
-    "path", [("ingest",), ("refresh",), ("verify",), ("preview",), ("profile", "validate")], ids=" ".join
+    "path",
+    [("ingest",), ("refresh",), ("verify",), ("preview",), ("readiness",), ("profile", "validate")],
+    ids=" ".join,
 )
 def test_commands_whose_exit_code_is_a_result_say_so(fresh: CommandLine, path: tuple[str, ...]) -> None:
     assert "Exit code" in fresh(*path, "--help").out

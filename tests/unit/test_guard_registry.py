@@ -222,6 +222,12 @@ def findings(**exchanged: Any) -> set[str]:  # noqa: ANN401 - any part of a prof
     return {one.code for one in validate_profile(profile)}
 
 
+def order_turned_round() -> set[str]:
+    policy = shipped_profile().review_policy
+    turned = {**policy.orders, "severity": (("severity_1", "severity_2", "severity_3", "severity_4"),)}
+    return findings(review_policy=msgspec.structs.replace(policy, orders=turned))
+
+
 def two_parameters() -> set[str]:
     template = shipped_profile().templates["data_integrity"]
     doubled = msgspec.structs.replace(template, parameters=template.parameters | {"second": "minutes"})
@@ -319,6 +325,10 @@ FINDINGS: dict[str, Witness] = {
     "_templates": lambda: "template_needs_one_parameter" in two_parameters(),
     "_review_policy": lambda: "review_policy_too_weak" in weaker_policy(),
     "_channel": lambda: "no_such_channel" in findings(channel="billboard"),
+    "_vocabularies": lambda: "source_word_not_mapped" in findings(severities={"SEV1": "severity_1"}),
+    "_freshness": lambda: "no_such_record_type" in findings(freshness_minutes={"incidents": 60}),
+    "_standing": lambda: "order_contradicts_standard" in order_turned_round(),
+    "_reach": lambda: "mapping_never_reached" in findings(status_codes={"purple": "degraded"}),
 }
 UNDECIDED: dict[str, Witness] = {
     "no_decision_yet": lambda: "undecided" in hold_reasons(waiting(after(2), "/severity_code")),

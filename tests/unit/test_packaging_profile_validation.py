@@ -1,5 +1,6 @@
 """Profile validation names every way in which a profile is partial, contradictory or speaks unknown words."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ def test_a_source_field_that_no_rule_covers_is_an_error() -> None:
             rule(action=Action.RENDER, covers=("incident#/note",)),
             (WARNING, "rule_never_fires", "added"),
         ),
-        (rule(), (WARNING, "source_field_covered_twice", "incident#/note (incident-actions wins)")),
+        (
+            rule(),
+            (WARNING, "source_field_covered_twice", "incident#/note: added, incident-actions (incident-actions wins)"),
+        ),
     ],
     ids=lambda one: one[1] if isinstance(one, tuple) else "",
 )
@@ -143,6 +147,14 @@ def test_the_most_restrictive_rule_wins_whatever_the_order() -> None:
 def test_an_edit_makes_another_profile() -> None:
     assert profile_digest(SHIPPED) == profile_digest(shipped_profile())
     assert profile_digest(SHIPPED) != profile_digest(msgspec.structs.replace(SHIPPED, label="TLP:RED"))
+
+
+def test_an_end_without_a_known_offset_is_refused_because_nobody_could_say_when_it_is() -> None:
+    document = msgspec.to_builtins(SHIPPED)
+    assert read_profile(document, where="profile.yaml") == SHIPPED
+    for unknown in (datetime(2031, 1, 1), "2031-01-01T00:00:00"):  # noqa: DTZ001 - that is what is refused
+        with pytest.raises(UnsafeOrRejected):
+            read_profile(document | {"expires": unknown}, where="profile.yaml")
 
 
 @pytest.mark.parametrize("document", [None, [], {"name": "x"}, yaml.safe_load("name: [1]")])
