@@ -1,0 +1,65 @@
+"""Figures: what the harness counts, and the tables that it prints."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+# Every pair of one of these is a question of what may be released, so fewer are kept; each with the reason.
+FEWER_KEPT: dict[str, str] = {}
+LEAST_KEPT = 0.8
+
+
+@dataclass
+class Figures:
+    """Counts of mutations by what was mutated and what became of them; `found` are interferences and omissions."""
+
+    restricted: int = 0
+    permitted: int = 0
+    kept: Counter[str] = field(default_factory=Counter)
+    discarded: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    interferences: list[str] = field(default_factory=list)
+    omissions: list[str] = field(default_factory=list)
+    passed: Counter[bool] = field(default_factory=Counter)
+
+    def add(self, other: "Figures") -> None:
+        """Add the figures of another part of the run."""
+        for name in self.__dataclass_fields__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                setattr(self, name, mine + theirs)
+
+    def share(self, name: str) -> float:
+        """Return which share of the pairs of one kind of mutation was kept."""
+        return self.kept[name] / max(1, self.kept[name] + self.discarded[name])
+
+    def too_few_kept(self) -> list[str]:
+        """Name the kinds of mutation of which under 80 % of the pairs were kept, without a reason for it."""
+        names = sorted({*self.kept, *self.discarded} - FEWER_KEPT.keys())
+        return [f"{name}: {self.share(name):.0%} kept" for name in names if self.share(name) < LEAST_KEPT]
+
+    def table(self) -> str:
+        """Return the pairs kept and discarded, and what became of permitted facts."""
+        names = sorted({*self.kept, *self.discarded})
+        rows = [f"{name:52}{self.kept[name]:8}{self.discarded[name]:11}{self.share(name):8.0%}" for name in names]
+        total = sum(self.verdicts.values())
+        verdicts = [f"{name:60}{times:8}{times / total:8.1%}" for name, times in self.verdicts.most_common()]
+        explained = [f"fewer kept of {name}: {why}" for name, why in FEWER_KEPT.items()]
+        return "\n".join(
+            [
+                f"{'I1: mutated':52}{'kept':>8}{'discarded':>11}{'share':>8}",
+                *rows,
+                *explained,
+                "",
+                f"{'I1-dual: what became of a permitted fact':60}{'facts':>8}{'share':>8}",
+                *verdicts,
+            ]
+        )
+
+    def last_lines(self) -> list[str]:
+        """Return the two lines that a run ends with."""
+        return [
+            f"restricted mutations: {self.restricted}, interferences: {len(self.interferences)}",
+            f"permitted mutations: {self.permitted}, silent omissions: {len(self.omissions)}",
+        ]

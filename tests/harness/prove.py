@@ -1,0 +1,71 @@
+"""Proving: many mutations over many bases, on all processes, with the figures at the end.
+
+A run is made of blocks: one base each, and the same number of mutations of either kind. What a block does depends on
+the seed and its number alone, so the figures are the same on any number of processes.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from typing import Final
+
+from tests.harness.bases import make_base
+from tests.harness.figures import Figures
+from tests.harness.permitted import mutate_permitted
+from tests.harness.restricted import mutate_restricted
+from tests.support.mutations import seeded
+
+PER_BLOCK: Final = 20
+_BLOCKS_PER_TASK: Final = 4
+_SECONDS_BETWEEN_LINES: Final = 15
+
+
+def run_block(seed: str, number: int, times: int = PER_BLOCK) -> Figures:
+    """Make one base and mutate it `times` times in either way."""
+    name = f"{seed}/{number}"
+    random = seeded(name)
+    base = make_base(name, random)
+    figures = Figures()
+    mutate_restricted(base, random, figures, times=times)
+    mutate_permitted(base, random, figures, times=times)
+    return figures
+
+
+def run_blocks(seed: str, numbers: range, times: int = PER_BLOCK) -> Figures:
+    """Run several blocks one after the other."""
+    figures = Figures()
+    for number in numbers:
+        figures.add(run_block(seed, number, times))
+    return figures
+
+
+def prove(mutations: int, seed: str, *, processes: int = 2) -> Figures:
+    """Make at least `mutations`, half of either kind, and return the figures."""
+    figures, begun, told = Figures(), time.monotonic(), 0.0
+    with ProcessPoolExecutor(processes) as pool:
+        for part in _parts(pool, seed, processes):
+            figures.add(part)
+            seconds = time.monotonic() - begun
+            if seconds - told > _SECONDS_BETWEEN_LINES:
+                told = seconds
+                _say(f"{figures.restricted + figures.permitted} mutations after {seconds:.0f} s")
+            if min(figures.restricted, figures.permitted) >= mutations // 2:
+                break
+        pool.shutdown(cancel_futures=True)
+    return figures
+
+
+def _parts(pool: ProcessPoolExecutor, seed: str, processes: int) -> Iterator[Figures]:
+    """Yield the figures of all blocks in order, without an end."""
+    tasks = (range(first, first + _BLOCKS_PER_TASK) for first in range(0, 10**9, _BLOCKS_PER_TASK))
+    waiting = [pool.submit(run_blocks, seed, numbers) for numbers in islice(tasks, processes * 2)]
+    while True:
+        yield waiting.pop(0).result()
+        waiting.append(pool.submit(run_blocks, seed, next(tasks)))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
