@@ -19,26 +19,37 @@ from dagster_project.sources.registry import shipped_registry
 from tests.harness.outgoing import Packaged, packaged
 from tests.harness.premises import NarrowPremises
 from tests.harness.scenarios import OURS, make_scenario
-from tests.support.mutations import with_inside_labels
 from tests.support.histories import History, rejected_input, shipped_profile, shipped_tables, story, with_rule
+from tests.support.mutations import with_inside_labels
 
 STRICTER: Final = ("service-health#/since", "bridge-timeline#/at", "workaround#/readiness", "incident#/severity")
 _SHARE_OF_STORY: Final = 0.15
 _SHARE_OF_LABELS: Final = 0.3
+_SHARE_OF_ENDS: Final = 0.5
+_SHARE_OF_REVIEWS: Final = 0.2
+_REVIEWS: Final = (
+    ReviewInputs(on_hold={"/severity_code": UNDECIDED}),
+    ReviewInputs(gone=("/severity_code",)),
+)
 
 
 @dataclass(frozen=True)
 class Base:
-    """A history under a profile; people have not decided yet on the leaves that are `undecided`."""
+    """A history under a profile, with what people's decisions keep back."""
 
     name: str
     history: History
     tables: ProfileTables
-    undecided: tuple[str, ...] = ()
+    review: ReviewInputs = NO_REVIEW
 
     @property
     def profile(self) -> Profile:
         return self.tables.profile
+
+    @property
+    def kept_back(self) -> tuple[str, ...]:
+        """The leaves that people's decisions keep back."""
+        return (*self.review.on_hold, *self.review.gone)
 
     @cached_property
     def bridges(self) -> tuple[str, ...]:
@@ -60,12 +71,11 @@ class Base:
 
     def contexts(self, history: History) -> dict[str, RenderingContext]:
         """Return the context of each of our bridges, of this history or of a mutant of it."""
-        review = ReviewInputs(on_hold=dict.fromkeys(self.undecided, UNDECIDED)) if self.undecided else NO_REVIEW
         found = history.contexts(self.tables)
-        return {name: replace(found[name], review=review) for name in OURS if name in found}
+        return {name: replace(found[name], review=self.review) for name in OURS if name in found}
 
     def premises_of(self, history: History, bridge: str) -> NarrowPremises:
-        return NarrowPremises(history, self.profile, bridge, self.undecided)
+        return NarrowPremises(history, self.profile, bridge, self.kept_back)
 
     def admitted(self, mutant: History) -> History | None:
         """Have what is new in a mutant admitted from its bytes; None where admission refuses it."""
@@ -97,15 +107,16 @@ def refused(history: History, record: Record, line: bytes) -> History:
 
 def make_base(seed: str, random: Random) -> Base:
     """Return the base of a seed: a step of a generated scenario, or of the sample scenario."""
-    if random.random() < _SHARE_OF_STORY:
-        histories = story()
-    else:
-        histories = make_scenario(seed).histories()
-    history = replace(random.choice(histories), profiles={})
+    histories = story() if random.random() < _SHARE_OF_STORY else make_scenario(seed).histories()
+    # What goes wrong in a scenario goes wrong at its end.
+    history = histories[-1] if random.random() < _SHARE_OF_ENDS else random.choice(histories)
+    # The log holds what was delivered twice once; else a mutant would contradict its own duplicate.
+    distinct = {one.reference: one for one in history.records}
+    history = replace(history, records=tuple(distinct.values()), profiles={})
     if random.random() < _SHARE_OF_LABELS:
         history = with_inside_labels(history, random)
-    undecided = ("/severity_code",) if random.random() < 0.1 else ()
-    return Base(seed, history, _tables(random.random()), undecided)
+    review = random.choice(_REVIEWS) if random.random() < _SHARE_OF_REVIEWS else NO_REVIEW
+    return Base(seed, history, _tables(random.random()), review)
 
 
 def _tables(chance: float) -> ProfileTables:

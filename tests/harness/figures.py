@@ -3,8 +3,16 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-# Every pair of one of these is a question of what may be released, so fewer are kept; each with the reason.
-FEWER_KEPT: dict[str, str] = {}
+# Of these mutations many pairs are discarded, because they move what may be noticed; each with the reason.
+FEWER_KEPT = {
+    "dependency added": "that a dependency concerns a bridge shows as the state of its slot",
+    "inside record removed": "a slot shows that a dependency is there, and a status that another was told",
+    "dependency#/component": "which component depends decides which bridges it concerns",
+    "security-review#/exploitability_note": "that there is one shows as the state of its slot",
+    "workaround#/readiness of an inside record": "whether it may be applied decides whether its article holds",
+    "workaround#/verified of an inside record": "as above",
+    "incident#/state kept back": "where a status was told ahead, another state may not be behind it any more",
+}
 LEAST_KEPT = 0.8
 
 

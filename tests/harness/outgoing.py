@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from dagster_project.application.issuing import payload_of, release_statement_of
+from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.digests import digest_bytes, opaque_code
 from dagster_project.integrity.publication import (
     NEWEST_INDEX,
@@ -67,13 +68,21 @@ def packaged(context: RenderingContext) -> Packaged:
     check = release_check(rendering.content, lineage_of(context, rendering), context, predecessor_digest=None)
     outgoing = Outgoing(
         content=rendering.content_bytes,
-        files=_published(context, rendering, check) if check.passed else views_of(rendering.content),
+        files=_published(context, rendering, check) if check.passed else _views(rendering),
         reasons=msgspec.json.encode(check.reasons),
         passed=check.passed,
         as_of=rendering.as_of,
         valid_until=check.valid_until,
     )
     return Packaged(rendering, check, outgoing)
+
+
+def _views(rendering: Rendering) -> dict[str, bytes]:
+    """Return the views of a page that failed its check; none where it holds what no view has words for."""
+    try:
+        return views_of(rendering.content)
+    except UnsafeOrRejected:
+        return {}
 
 
 def _published(context: RenderingContext, rendering: Rendering, check: ReleaseCheck) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ VALUES: Final = {
     "service-health": ("/state", "/since"),
     "workaround": ("/readiness", "/verified", "/reference"),
     "bridge-timeline": ("/checkpoint", "/at"),
+    "entitlement": ("/capabilities",),
 }
 STATUS: Final = ("/state", "/cause_confirmed", "/monitoring_until", "/data_integrity")
 
@@ -55,7 +56,7 @@ class NarrowPremises(Premises):
     def hides(self, record: Record, pointer: str, value: object = None) -> bool:
         """Tell whether the value of a field that the profile renders is kept back from this bridge."""
         if record.type in GOVERNING:
-            return False
+            return record.type == "entitlement" and bool(self.rivals)
         if pointer not in VALUES.get(record.type, ()):
             return self.is_absent(record)
         return (
@@ -118,6 +119,7 @@ class NarrowPremises(Premises):
                 yield ("unmapped",)
         for record in heads(self.history, "workaround"):
             if not self.is_absent(record) and any(self.hides(record, one) for one in VALUES["workaround"]):
-                usable = self.profile.readiness_codes.get(record.data["readiness"]) == "available_verified"
+                named = self.action("workaround#/readiness") == self.action("workaround#/verified") == "render"
+                usable = named and self.profile.readiness_codes.get(record.data["readiness"]) == "available_verified"
                 said = usable and record.data["verified"]
                 yield ("article", record.identity, bool(said and "reference" in record.data))

@@ -14,7 +14,7 @@ from typing import Final
 from tests.harness.bases import make_base
 from tests.harness.figures import Figures
 from tests.harness.permitted import mutate_permitted
-from tests.harness.restricted import mutate_restricted
+from tests.harness.restricted import find_what_no_pair_shows, mutate_restricted
 from tests.support.mutations import seeded
 
 PER_BLOCK: Final = 20
@@ -28,6 +28,7 @@ def run_block(seed: str, number: int, times: int = PER_BLOCK) -> Figures:
     random = seeded(name)
     base = make_base(name, random)
     figures = Figures()
+    find_what_no_pair_shows(base, figures)
     mutate_restricted(base, random, figures, times=times)
     mutate_permitted(base, random, figures, times=times)
     return figures

@@ -194,7 +194,8 @@ class _Maker:
 
     def _account(self, bridge: str) -> Iterator[dict[str, Any]]:
         account = ACCOUNTS[bridge]
-        opened = {bridge: {"incidents": ["*"] if self._chance(0.8) else [self._incident, "INC-1"]}}
+        which = [self._incident, "INC-1"] if self._chance(0.9) else ["INC-1"]
+        opened = {bridge: {"incidents": ["*"] if self._chance(0.7) else which}}
         if bridge == "quayside" and self._chance(0.3):
             opened |= {self._random.choice(OURS): {"incidents": ["*"]}}
         contract: dict[str, Any] = {
@@ -296,7 +297,8 @@ class _Maker:
             inside = [one.event["data"].get("host") for one in self._known if one.kind == "service-health"]
             hosts = [one for one in inside if one]
             leaks = bool(hosts) and self._chance(0.2)
-            data["reference"] = self._random.choice(hosts) if leaks else f"KB-{self._random.randint(1000, 9999)}"
+            article = f"{self._random.choice(('KB', 'KB', 'KB', 'TIDEWATER'))}-{self._random.randint(1000, 9999)}"
+            data["reference"] = self._random.choice(hosts) if leaks else article
         self._perhaps(data, 0.7, internal_steps=[self._note(), self._note()], note=self._note())
         return data
 
