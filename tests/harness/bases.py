@@ -121,7 +121,7 @@ def make_base(seed: str, random: Random) -> Base:
 
 def _tables(chance: float) -> ProfileTables:
     """Return the shipped profile, or now and then one that keeps back more."""
-    stricter = {0.03: Action.HOLD, 0.09: Action.ANNEX, 0.12: Action.IGNORE}
+    stricter = {0.12: Action.HOLD, 0.18: Action.ANNEX, 0.22: Action.IGNORE}
     return next((_stricter(action) for share, action in stricter.items() if chance < share), shipped_tables())
 
 

@@ -120,7 +120,7 @@ class _Maker:
         return Scenario(self._seed, self._incident, tuple(deliveries))
 
     def _first(self) -> Iterator[dict[str, Any]]:
-        for bridge in ("harbourline", "tidewater", *(["quayside"] if self._chance(0.3) else [])):
+        for bridge in ("harbourline", "tidewater", *(["quayside"] if self._chance(0.4) else [])):
             yield from self._account(bridge)
         yield self._version(self._new("incident", self._incident), self._of_incident())
         places = [(component, region) for component in COMPONENTS for region in REGIONS]
@@ -196,7 +196,7 @@ class _Maker:
         account = ACCOUNTS[bridge]
         which = [self._incident, "INC-1"] if self._chance(0.9) else ["INC-1"]
         opened = {bridge: {"incidents": ["*"] if self._chance(0.7) else which}}
-        if bridge == "quayside" and self._chance(0.3):
+        if bridge == "quayside" and self._chance(0.35):
             opened |= {self._random.choice(OURS): {"incidents": ["*"]}}
         contract: dict[str, Any] = {
             "account": account,
@@ -213,7 +213,7 @@ class _Maker:
         yield self._version(told, contract, label="customer")
         entitlement: dict[str, Any] = {
             "account": account,
-            "capabilities": sorted(self._random.sample(CAPABILITIES, k=self._random.randint(2, 5))),
+            "capabilities": sorted(self._random.sample(CAPABILITIES, k=self._random.randint(1, 4))),
             **self._validity(0.06),
         }
         if self._chance(0.8):
