@@ -22,6 +22,7 @@ class Figures:
 
     restricted: int = 0
     permitted: int = 0
+    published: int = 0
     kept: Counter[str] = field(default_factory=Counter)
     discarded: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)

@@ -65,6 +65,16 @@ def mutate_permitted(base: Base, random: Random, figures: Figures, *, times: int
         made += done
 
 
+def change_of_a_fact(base: Base, random: Random) -> History | None:
+    """Return the base's history with one permitted fact changed, as admission takes it in; None where it does not."""
+    known = _facts(base)
+    if not known:
+        return None
+    fact = random.choice(known)
+    value = random.choice(alternatives(fact))
+    return None if value == fact.record.data[fact.pointer[1:]] else base.admitted(fact.replaced(value))
+
+
 def _facts(base: Base) -> list[Fact]:
     """Return the permitted facts; on what waits for people nothing else may decide, so it is left out."""
     found = facts(base.history, base.tables)

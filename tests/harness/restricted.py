@@ -178,4 +178,6 @@ _SHARES: Final[Mapping[Callable[[Base, Random], Proposal | None], int]] = {
     _hidden: 25,
     _account: 5,
 }
+# Those of values alone, where nothing is added or taken away.
+PROPOSALS: Final = (_one_field, _several, _inside)
 _KINDS, _WEIGHTS = [*_SHARES], [*_SHARES.values()]
