@@ -22,6 +22,8 @@ class Figures:
 
     restricted: int = 0
     permitted: int = 0
+    real: int = 0
+    stages: int = 0
     published: int = 0
     kept: Counter[str] = field(default_factory=Counter)
     discarded: Counter[str] = field(default_factory=Counter)
@@ -64,6 +66,13 @@ class Figures:
                 f"{'I1-dual: what became of a permitted fact':60}{'facts':>8}{'share':>8}",
                 *verdicts,
             ]
+        )
+
+    def real_line(self) -> str:
+        """Return what went through the real thing."""
+        return (
+            f"through store, Dagster run, command line, logs and published folder: {self.real} of them, "
+            f"{self.published} published files compared"
         )
 
     def last_lines(self) -> list[str]:

@@ -5,6 +5,7 @@ How each is switched off is `switches`. Of a release rule found is a candidate w
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -110,6 +111,12 @@ def _by_profiles(guard: Guard, _seed: str, patch: Patch) -> Found:
 
 
 _LOOKS: Final[Mapping[str, Callable[[Guard, str, Patch], Found]]] = {"release": _by_faults, "profile": _by_profiles}
+
+
+def search_all(seed: str, *, processes: int = 2) -> list[Found]:
+    """Switch every guard off, one after the other."""
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(search, all_guards(), repeat(seed)))
 
 
 def table(found: list[Found]) -> str:

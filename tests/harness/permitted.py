@@ -16,7 +16,8 @@ import msgspec
 
 from dagster_project.clock import format_instant
 from dagster_project.integrity.canonical import canonical_bytes
-from dagster_project.packaging.context import is_in_force
+from dagster_project.packaging.context import RenderingContext, is_in_force
+from dagster_project.packaging.fields import leaves
 from dagster_project.sources.admission import record_bytes
 from dagster_project.sources.record import Classification, Record
 from tests.harness.bases import Base, refused
@@ -97,7 +98,7 @@ def _change(
     before = base.packages[fact.bridge]
     if fact.bridge not in contexts or packaged(contexts[fact.bridge]).outgoing.content != before.outgoing.content:
         verdict = "shown"
-        if fact.source_field == "workaround#/reference" and belongs_to_a_workaround_not_said_to_be_ready(fact):
+        if _shows_the_article_of_what_is_not_ready(fact, value, contexts.get(fact.bridge)):
             figures.interferences.append(f"the article of a workaround that is not ready shows in {base.name}")
     else:
         key = (id(fact.record), fact.pointer, fact.bridge)
@@ -109,6 +110,13 @@ def _change(
         said = f"{fact.source_field} of {fact.record.recordid}: {own!r} -> {value!r}"
         figures.omissions.append(f"{said} on {fact.bridge} in {base.name} at {base.history.at}")
     return True
+
+
+def _shows_the_article_of_what_is_not_ready(fact: Fact, value: object, context: RenderingContext | None) -> bool:
+    if fact.source_field != "workaround#/reference" or context is None:
+        return False
+    said = {str(one) for one in leaves(packaged(context).rendering.content).values()}
+    return belongs_to_a_workaround_not_said_to_be_ready(fact) and str(value) in said
 
 
 def _judge(base: Base, fact: Fact) -> str:
