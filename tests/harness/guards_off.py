@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from random import Random
 from typing import Final
 
@@ -21,8 +22,8 @@ from dagster_project.packaging import (
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.guards import GUARDS, Guard
 from tests.harness.bases import Base, make_base
+from tests.harness.blocks import run_block
 from tests.harness.faults import FAULTS
-from tests.harness.prove import run_block
 from tests.harness.switches import Patch, switch_off, without
 from tests.support.histories import shipped_profile
 from tests.support.mutations import seeded

@@ -1,7 +1,7 @@
 """Proving: many mutations over many bases, on all processes, with the figures at the end.
 
-A run is made of blocks: one base each, and the same number of mutations of either kind. What a block does depends on
-the seed and its number alone, so the figures are the same on any number of processes.
+A run is made of stages, on which mutants go through the real thing, and of blocks, on which they go through the pure
+path.
 """
 
 import sys
@@ -11,38 +11,14 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, islice
 from typing import Final
 
-from tests.harness.bases import make_base
+from tests.harness.blocks import run_blocks
 from tests.harness.figures import Figures
-from tests.harness.permitted import mutate_permitted
 from tests.harness.real_thing import PER_STAGE, run_stage
-from tests.harness.restricted import find_what_no_pair_shows, mutate_restricted
-from tests.support.mutations import seeded
 
-PER_BLOCK: Final = 20
 # How many go through store, Dagster, command line and published folder.
 REAL: Final = 300
 _BLOCKS_PER_TASK: Final = 4
 _SECONDS_BETWEEN_LINES: Final = 15
-
-
-def run_block(seed: str, number: int, times: int = PER_BLOCK) -> Figures:
-    """Make one base and mutate it `times` times in either way."""
-    name = f"{seed}/{number}"
-    random = seeded(name)
-    base = make_base(name, random)
-    figures = Figures()
-    find_what_no_pair_shows(base, figures)
-    mutate_restricted(base, random, figures, times=times)
-    mutate_permitted(base, random, figures, times=times)
-    return figures
-
-
-def run_blocks(seed: str, numbers: range, times: int = PER_BLOCK) -> Figures:
-    """Run several blocks one after the other."""
-    figures = Figures()
-    for number in numbers:
-        figures.add(run_block(seed, number, times))
-    return figures
 
 
 def prove(mutations: int, seed: str, *, processes: int = 2) -> Figures:

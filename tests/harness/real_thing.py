@@ -167,7 +167,7 @@ def stage(seed: str) -> Iterator[Stage]:
             for bridge in OURS if number == 0 else ():
                 assign_profile(workspace, digest, bridge=bridge)
             refresh(workspace, scenario.incident)
-            _review(bench, scenario.incident)
+            review_and_publish(bench, scenario.incident)
         workspace.store.engine.dispose()
         at = scenario.deliveries[-1].at + _MINUTE
         yield Stage(scenario, folder, bench.keys, at, _said_again(scenario, at))
@@ -196,7 +196,7 @@ def _said_again(scenario: Scenario, at: datetime) -> History:
     return replace(history, records=tuple(distinct.values()))
 
 
-def _review(bench: Bench, incident: str) -> None:
+def review_and_publish(bench: Bench, incident: str) -> None:
     """Have people approve what they can, release it, and publish."""
     failed = release_after_refresh(bench.workspace, [incident])
     assert not failed, failed
@@ -217,11 +217,11 @@ def _play(settings: Settings, keys: Mapping[str, SigningKey], at: datetime, inci
     command = command_line_of(settings)
     workspace = open_workspace(settings, clock=FixedClock(at))
     try:
-        with _listening() as heard, patch.object(SystemClock, "now", lambda _self: at):
+        with listening() as heard, patch.object(SystemClock, "now", lambda _self: at):
             said["ingest"] = command("ingest", "landing", str(file)).everything
             said["Dagster's events"] = _run_dagster(workspace, incident)
-            _review(Bench(workspace, keys), incident)
-            for question in _questions(incident):
+            review_and_publish(Bench(workspace, keys), incident)
+            for question in questions(incident):
                 said[" ".join(question)] = command(*question).everything
             contents = {bridge: _content(command("show", incident, bridge, "--json").out) for bridge in OURS}
         said["logs"] = heard.getvalue()
@@ -235,7 +235,7 @@ def _play(settings: Settings, keys: Mapping[str, SigningKey], at: datetime, inci
     return Came(published, contents, {name: normalised(text) for name, text in said.items()})
 
 
-def _questions(incident: str) -> list[tuple[str, ...]]:
+def questions(incident: str) -> list[tuple[str, ...]]:
     questions: list[tuple[str, ...]] = [("status",), ("status", "--json"), ("history", incident), ("review", "list")]
     for bridge in OURS:
         questions += [("show", incident, bridge, "--view", view) for view in ("html", "markdown", "text")]
@@ -271,7 +271,7 @@ def _run_dagster(workspace: Workspace, incident: str) -> str:
 
 
 @contextmanager
-def _listening() -> Iterator[io.StringIO]:
+def listening() -> Iterator[io.StringIO]:
     """Collect all that any logger says and all that is printed."""
     heard = io.StringIO()
     handler, root = logging.StreamHandler(heard), logging.getLogger()

@@ -32,7 +32,11 @@ from dagster_project.sources.registry import shipped_registry
 
 CODE_KEY = b"k" * 32
 FULL = os.environ.get("CHANNELSAFE_EXAMPLES") == "full"
-PROFILES = {"customer-bridge": "customer_bridge.yaml", "customer-bridge-faulty": "customer_bridge_faulty.yaml"}
+PROFILES = {
+    "customer-bridge": "customer_bridge.yaml",
+    "customer-bridge-faulty": "customer_bridge_faulty.yaml",
+    "google-cloud-bridge": "google_cloud_bridge.yaml",
+}
 
 
 @dataclass(frozen=True)
