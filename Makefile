@@ -3,17 +3,23 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 DATA ?= ../shared/data
+# How many mutations `make prove` makes; SEED= repeats a run.
+N ?= 100000
+SEED ?=
 
-.PHONY: help install demo dev test lint format prove-real prove-review prove-all lock clean
+.PHONY: help install demo dev test lint format prove prove-guards prove-facts prove-real prove-review prove-all lock clean
 
 help:
 	@echo "make demo        run the sample incident through Dagster and print what the customers' pages said"
 	@echo "make dev         Dagster UI with daemon on http://127.0.0.1:3000"
 	@echo "make test        lint, types, import rules, definitions and every test at reduced counts"
 	@echo "make lint        ruff, mypy, import-linter and dg check defs alone"
+	@echo "make prove       mutate restricted values and permitted facts: make prove N=100000 SEED=word"
+	@echo "make prove-guards  the same with each guard switched off in turn"
+	@echo "make prove-facts  which share of permitted facts a page shows: make prove-facts DATA=FOLDER"
 	@echo "make prove-real  the acceptance run on real incidents: make prove-real DATA=FOLDER"
 	@echo "make prove-review  the same incidents reviewed by scripted people: make prove-review DATA=FOLDER"
-	@echo "make prove-all   every invariant at full counts, and prove-real"
+	@echo "make prove-all   all of these and the fault suites, with one page of figures at the end"
 	@echo "make clean       remove the environment, caches and the demo's state"
 
 install: $(STAMP)
@@ -50,8 +56,17 @@ prove-review: install
 	CHANNELSAFE_REAL_DATA=$(DATA) CHANNELSAFE_EXAMPLES=full $(BIN)/pytest -m real_data -s \
 		tests/real_data/test_reviewed_incidents.py
 
+prove: install
+	$(BIN)/python -m tests.harness prove --mutations $(N) --seed "$(SEED)"
+
+prove-guards: install
+	$(BIN)/python -m tests.harness guards --seed "$(SEED)"
+
+prove-facts: install
+	$(BIN)/python -m tests.harness facts --data "$(DATA)"
+
 prove-all: install
-	CHANNELSAFE_REAL_DATA=$(DATA) CHANNELSAFE_EXAMPLES=full $(BIN)/pytest -n 2
+	$(BIN)/python -m tests.harness all --mutations $(N) --data "$(DATA)"
 
 format: install
 	$(BIN)/ruff check --fix .

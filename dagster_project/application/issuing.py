@@ -99,7 +99,8 @@ def issue(workspace: Workspace, transaction: Transaction, new: Issue, taken: Seq
     now = max([workspace.clock.now(), *(one.issued_at for one in versions)])
     header = _header(new, versions, package_id, now)
     payload = payload_of(new.content, header)
-    statement = _statement(workspace, new, header, payload)
+    said = release_statement_of(new.content, new.label, header, payload)
+    statement = sign_envelope(said, [service_key(workspace, "release")])
     row = VersionRow(
         incident=new.incident,
         bridge=new.bridge,
@@ -222,22 +223,23 @@ def _keep_payload(transaction: Transaction, payload: Mapping[str, bytes]) -> str
     return transaction.put_sealed(canonical_bytes(digests))
 
 
-def _statement(workspace: Workspace, new: Issue, header: Header, payload: Mapping[str, bytes]) -> bytes:
+def release_statement_of(content: dict[str, Any], label: str, header: Header, payload: Mapping[str, bytes]) -> bytes:
+    """Return what is signed about a version: header, profile label, slots, and the digest of every payload file."""
     folder = version_folder(header.version)
     release = ReleaseStatement(
         package_id=header.package_id,
         version=header.version,
-        profile_label=new.label,
-        channel=new.content["channel"],
+        profile_label=label,
+        channel=content["channel"],
         supersedes=header.supersedes,
         issued_at=header.issued_at,
         stale_after=header.stale_after,
         withheld={
-            slot: "yes" if one["slot_state"] in _WITHHELD_STATES else "no" for slot, one in new.content["held"].items()
+            slot: "yes" if one["slot_state"] in _WITHHELD_STATES else "no" for slot, one in content["held"].items()
         },
         files={f"{folder}/{name}": digest_bytes(body) for name, body in payload.items()},
     )
-    return sign_envelope(release_statement_bytes(release), [service_key(workspace, "release")])
+    return release_statement_bytes(release)
 
 
 def _move_states(transaction: Transaction, versions: Sequence[VersionRow], taken: Sequence[Taken]) -> bool:

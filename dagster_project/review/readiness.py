@@ -268,7 +268,7 @@ def recorders_of(context: RenderingContext) -> frozenset[str | None]:
     """Return who recorded what this bridge's page reads now; None stands for records that do not say."""
     shown = _shown_records(context)
     records = [one for kind in sorted(AGEING_TYPES - {"contract", "dependency"}) for one in shown.get(kind, ())]
-    return frozenset(one.recordedby for one in (*records, context.bridge.contract))
+    return frozenset(one.recordedby for one in (*records, *context.bridge.contracts))
 
 
 def _counted(number: int, one: str, many: str) -> str:

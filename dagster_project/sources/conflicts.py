@@ -10,7 +10,9 @@ from typing import Final
 
 import msgspec
 
-from dagster_project.sources.record import Record, RecordReference, reference_to
+from dagster_project.integrity.digests import digest_of
+from dagster_project.sources.record import Classification, Record, RecordReference, reference_to
+from dagster_project.sources.source_fields import field_classification, present_fields
 
 CONFLICTING_COPIES: Final = "conflicting_copies"
 CONFLICTING_COPIES_BELOW_HEAD: Final = "conflicting_copies_below_head"
@@ -33,8 +35,8 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True, order=True):
 def heads_of(records: Iterable[Record]) -> tuple[Record, ...]:
     """Return the greatest version of each (source, recordid), sorted.
 
-    Where the greatest version has conflicting copies there is no trustworthy head; the copy with the smallest data
-    digest stands in, so that the result does not depend on order, and `find_conflicts` names all copies.
+    Where the greatest version has conflicting copies there is no trustworthy head; one stands in, chosen by digests, so
+    that the result does not depend on order, and `find_conflicts` names all copies.
     """
     heads: dict[tuple[str, str], Record] = {}
     for record in records:
@@ -51,10 +53,18 @@ def _precedes(present: Record, record: Record) -> bool:
 
 
 def _standing(record: Record) -> tuple[object, ...]:
-    """Order the copies of one version: by data digest, then (duplicates) the narrowest label and the envelope."""
+    """Order the copies of one version: by what customers may see of each, the narrowest label, all data, the envelope.
+
+    What nobody outside may see comes after that: else it would decide which copy shapes a page (invariant I1).
+    """
+    seen = {
+        pointer: value
+        for pointer, value in present_fields(record)
+        if field_classification(record, pointer) is Classification.CUSTOMER
+    }
     envelope = (record.id, record.subject, record.type, record.time, record.recordedtime)
     persons = (record.recordedby or "", record.causationid or "")
-    return (record.datadigest, -record.dataclassification.rank, *envelope, *persons)
+    return (digest_of(seen), -record.dataclassification.rank, record.datadigest, *envelope, *persons)
 
 
 def find_conflicts(records: Iterable[Record]) -> tuple[Conflict, ...]:

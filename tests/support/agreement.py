@@ -51,7 +51,7 @@ class Premises:
 
     def __init__(self, history: History, profile: Profile, bridge: str) -> None:
         self.history, self.profile, self.bridge = history, profile, bridge
-        (self.contract,) = [one for one in heads(history, "contract") if bridge in one.data["bridges"]]
+        self.contract, *self.rivals = [one for one in heads(history, "contract") if bridge in one.data["bridges"]]
         self.account = self.contract.data["account"]
         self.capability = {name: key for key, one in profile.capabilities.items() for name in one.components}
         self.bucket = {name: key for key, one in profile.region_buckets.items() for name in one.regions}

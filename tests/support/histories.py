@@ -20,7 +20,7 @@ import yaml
 from dagster_project.demo.scenario import load_scenario
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_bytes, digest_of
-from dagster_project.packaging.context import ProfileTables, RenderingContext, bridges_of
+from dagster_project.packaging.context import ProfileTables, RenderingContext, SnapshotIndex, bridges_of
 from dagster_project.packaging.lineage import lineage_of
 from dagster_project.packaging.profile import Profile, Rule, read_profile
 from dagster_project.packaging.release_check import ReleaseCheck, release_check
@@ -32,7 +32,11 @@ from dagster_project.sources.registry import shipped_registry
 
 CODE_KEY = b"k" * 32
 FULL = os.environ.get("CHANNELSAFE_EXAMPLES") == "full"
-PROFILES = {"customer-bridge": "customer_bridge.yaml", "customer-bridge-faulty": "customer_bridge_faulty.yaml"}
+PROFILES = {
+    "customer-bridge": "customer_bridge.yaml",
+    "customer-bridge-faulty": "customer_bridge_faulty.yaml",
+    "google-cloud-bridge": "google_cloud_bridge.yaml",
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class History:
 
     def contexts(self, tables: ProfileTables | None = None) -> dict[str, RenderingContext]:
         """Return the context of every bridge, under one profile or under the profiles of the story."""
+        index = SnapshotIndex(self.snapshot)
         return {
             bridge.bridge: RenderingContext(
                 self.snapshot,
@@ -58,6 +63,7 @@ class History:
                 bridge,
                 self.at,
                 CODE_KEY,
+                index,
             )
             for bridge in bridges_of(self.snapshot)
         }
@@ -94,27 +100,40 @@ def with_rule(profile: Profile, *added: Rule) -> Profile:
 @cache
 def story() -> tuple[History, ...]:
     """Return the scenario after each of its steps."""
-    registry = shipped_registry()
+    steps = load_scenario().steps
+    told = histories_of((step.at, step.body.splitlines()) for step in steps)
+    return tuple(replace(one, profiles=step.profiles) for one, step in zip(told, steps, strict=True))
+
+
+def histories_of(
+    deliveries: Iterable[tuple[datetime, Iterable[bytes]]], incident: str = "INC-4711"
+) -> tuple[History, ...]:
+    """Judge lines as they are delivered; return what is known of the incident after each delivery."""
     records: list[Record] = []
     rejected: dict[tuple[str, str, int], RejectedInput] = {}
     told: list[History] = []
-    for step in load_scenario().steps:
-        for line in step.body.splitlines():
-            judged = admit_bytes(line, received_at=step.at, registry=registry)
+    for at, lines in deliveries:
+        for line in lines:
+            judged = admit_bytes(line, received_at=at, registry=shipped_registry())
             if isinstance(judged, Rejection):
                 key = (judged.source or "", judged.recordid or "", judged.recordversion or 0)
-                rejected[key] = RejectedInput(
-                    source=key[0],
-                    type=judged.type or "",
-                    subject=judged.subject or "",
-                    reason_code=judged.reason_code,
-                    body_digest=digest_bytes(line),
-                )
+                rejected[key] = rejected_input(judged, line)
             else:
                 records.append(judged)
-                rejected = {at: one for at, one in rejected.items() if not _settles(judged, at)}
-        told.append(History(step.at, tuple(records), tuple(rejected.values()), profiles=step.profiles))
+                rejected = {origin: one for origin, one in rejected.items() if not _settles(judged, origin)}
+        told.append(History(at, tuple(records), tuple(rejected.values()), incident))
     return tuple(told)
+
+
+def rejected_input(judged: Rejection, line: bytes) -> RejectedInput:
+    """Return what a snapshot knows of a line that was not admitted."""
+    return RejectedInput(
+        source=judged.source or "",
+        type=judged.type or "",
+        subject=judged.subject or "",
+        reason_code=judged.reason_code,
+        body_digest=digest_bytes(line),
+    )
 
 
 def _settles(record: Record, rejected: tuple[str, str, int]) -> bool:

@@ -142,6 +142,8 @@ def add_dependency(history: History, random: Random) -> History:
             "dependency",
             f"DEP-{random.randint(300, 999)}",
             data,
+            source="//cmdb.example/dependencies",
+            subject=history.incident,
             dataclassification=Classification.RESTRICTED,
             recordedtime=history.at,
         )
@@ -162,6 +164,8 @@ def add_review(history: History, random: Random) -> History:
             "security-review",
             f"SR-{random.randint(300, 999)}",
             data,
+            source="//security.example/reviews",
+            subject=history.incident,
             dataclassification=Classification.RESTRICTED,
             recordedtime=history.at,
         )
@@ -176,7 +180,16 @@ def add_told(history: History, random: Random) -> History:
         "told_by": random.choice(WORDS),
         "note": random.choice(WORDS),
     }
-    return history.adding(make_record("customer-status", f"CS-{random.randint(300, 999)}", data))
+    return history.adding(
+        make_record(
+            "customer-status",
+            f"CS-{random.randint(300, 999)}",
+            data,
+            source="//incidents.example/bridge",
+            subject=history.incident,
+            recordedtime=history.at,
+        )
+    )
 
 
 def remove_record(history: History, random: Random) -> History | None:

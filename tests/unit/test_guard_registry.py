@@ -31,6 +31,7 @@ from dagster_project.packaging.profile import Action, Profile, RegionBucket, Rul
 from dagster_project.packaging.profile_validation import validate_profile
 from dagster_project.packaging.rendering import render
 from dagster_project.packaging.review_inputs import ReviewInputs
+from tests.support.guard_syntax import constructs, functions, serves_only
 from tests.support.histories import (
     History,
     after,
@@ -55,27 +56,6 @@ MAY_SAY_IT_CANNOT_JUDGE = "packaging/release_check.py"
 
 
 # ---- nothing outside the registries ----------------------------------------------------------------------------
-
-
-def functions(module: ast.Module) -> dict[str, ast.FunctionDef]:
-    return {one.name: one for one in module.body if isinstance(one, ast.FunctionDef)}
-
-
-def names_in(node: ast.AST) -> set[str]:
-    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-
-
-def constructs(node: ast.AST, name: str) -> bool:
-    called = {one.func for one in ast.walk(node) if isinstance(one, ast.Call)}
-    return any(isinstance(one, ast.Name) and one.id == name for one in called)
-
-
-def serves_only(helper: str, guards: set[str], known: dict[str, ast.FunctionDef]) -> bool:
-    """Tell whether a function is a guard, or is used by guards and such helpers alone."""
-    if helper in guards:
-        return True
-    users = [name for name, one in known.items() if name != helper and helper in names_in(one)]
-    return bool(users) and all(serves_only(user, guards, known) for user in users)
 
 
 def offenders(tree: ast.Module, name: str, guards: set[str], allowed: frozenset[str]) -> list[str]:

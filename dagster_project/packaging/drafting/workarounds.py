@@ -4,6 +4,7 @@ Belongs here: which records make a workaround or a statement. The sentences are 
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from dagster_project.packaging.clearance import CLEARED, clearance_of, reviews_of
 from dagster_project.packaging.context import RenderingContext
@@ -20,6 +21,8 @@ from dagster_project.packaging.fields import Draft, Field, Input
 from dagster_project.packaging.profile import Rule
 from dagster_project.packaging.transformations import TABLE_PARAMETER_TYPES
 from dagster_project.sources.record import Record
+
+_READY_BY: Final = frozenset({"workaround#/readiness", "workaround#/verified"})
 
 
 def helped_workarounds(context: RenderingContext) -> tuple[Record, ...]:
@@ -89,7 +92,12 @@ def statement_drafts(context: RenderingContext, incident_status: Field | None) -
 
 
 def _may_be_applied(context: RenderingContext, record: Record) -> bool:
-    """Tell whether a workaround is ready and verified: nobody is sent to the steps of one that is not."""
+    """Tell whether a workaround is ready and verified: nobody is sent to the steps of one that is not.
+
+    Where the profile keeps back either, that its article is named would tell of it (invariant I1).
+    """
+    if not context.tables.rendered >= _READY_BY:
+        return False
     word = record.data["readiness"]
     return record.data["verified"] is True and context.profile.readiness_codes.get(word) == "available_verified"
 

@@ -1,0 +1,1 @@
+"""The harness: proves non-interference and completeness over generated scenarios. Test code, run by `make prove`."""
