@@ -23,10 +23,10 @@ from dagster_project.application.trust import latest_trust, service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.candidate import make_candidate
 from dagster_project.packaging.lineage import read_lineage
-from dagster_project.packaging.review_inputs import PULLED, ReviewInputs
 from dagster_project.review.decisions import Act, Decision, decision_digest, sign_decision
 from dagster_project.review.history import active_pulls, publication_states
 from dagster_project.review.pages import is_decided_upon
+from dagster_project.review.pulls import lapsed_leaves, with_pulled
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.decisions import NewDecision, add_decision
@@ -34,8 +34,6 @@ from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, incidents_with_versions, released_bridges, versions_of
 
 AUTOMATIC: Final = "channelsafe"
-# Holds that say that what was cleared is cleared no more.
-_NOT_CLEARED: Final = ("profile_rule", "classification")
 
 
 def take_back(
@@ -76,7 +74,7 @@ def _without(
 ) -> VersionRow | None:
     """Issue the last version once more with these leaves on hold, from its own pins."""
     before = context_of_version(workspace, transaction, versions[-1])
-    context = replace(before, review=_with_pulled(before.review, pulled))
+    context = replace(before, review=with_pulled(before.review, pulled))
     candidate = make_candidate(context, predecessor_of_version(workspace, transaction, versions))
     check = check_of(context, candidate, versions)
     if not check.passed:
@@ -84,18 +82,6 @@ def _without(
         return None
     new = issue_from(workspace, row, context, candidate, check, kind="pull", behind={"pulled": sorted(pulled)})
     return issue(workspace, transaction, new, taken_of(taken))
-
-
-def _with_pulled(review: ReviewInputs, pulled: frozenset[str]) -> ReviewInputs:
-    kept = tuple(one for one in review.kept if one.pointer not in pulled)
-    gone = {one.pointer for one in review.kept if one.pointer in pulled}
-    return ReviewInputs(
-        on_hold={**review.on_hold, **dict.fromkeys(sorted(pulled), PULLED)},
-        kept=kept,
-        gone=tuple(sorted({*review.gone} - gone)),
-        reaffirmed=review.reaffirmed,
-        reaffirmed_at=review.reaffirmed_at,
-    )
 
 
 def pull_what_lapsed(workspace: Workspace, refreshed: Collection[str]) -> list[VersionRow]:
@@ -132,22 +118,14 @@ def _pull_from(
     current = next((one for one in versions if one.state == "released" and one.candidate_id is not None), None)
     if row is None or current is None:
         return None, None
-    groups = read_lineage(transaction.get_sealed(row.lineage_digest)).groups
-    held = {one.draft.pointer for one in groups if one.hold is not None and one.hold.reason in _NOT_CLEARED}
-    present = {one.draft.pointer for one in groups}
     (told,) = told_versions(transaction, [current])
-    before = read_lineage(transaction.get_sealed(current.lineage_digest)).groups
-    cleared = {one.draft.pointer for one in before if _rests_on_clearance(one.draft.inputs)}
-    lapsed = sorted(told.shown.keys() & (held | (cleared - present)))
+    before, now = (read_lineage(transaction.get_sealed(one.lineage_digest)) for one in (current, row))
+    lapsed = lapsed_leaves(told.shown, before, now)
     if not lapsed:
         return None, None
-    _store_automatic_pull(workspace, transaction, current, tuple(lapsed))
+    _store_automatic_pull(workspace, transaction, current, lapsed)
     taken = taken_decisions(transaction, latest_trust(transaction, workspace), incident, bridge)
     return current.package_id, take_back(workspace, transaction, incident, bridge, taken)
-
-
-def _rests_on_clearance(inputs: Sequence[object]) -> bool:
-    return any(str(getattr(one, "source_field", "")).startswith("security-review#") for one in inputs)
 
 
 def _store_automatic_pull(
