@@ -77,11 +77,11 @@ def judge_profile(profile: Profile) -> tuple[Finding, ...]:
     return validate_profile(profile)
 
 
-def load_profile(workspace: Workspace, profile: Profile) -> str:
-    """Store a profile so that bridges can be rendered with it; return its digest.
+def require_sound(profile: Profile) -> None:
+    """Refuse a profile that has errors.
 
     Raises:
-        UnsafeOrRejected: the profile has errors; it is not stored.
+        UnsafeOrRejected: it has; the first one is named.
     """
     errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
     if errors:
@@ -91,6 +91,15 @@ def load_profile(workspace: Workspace, profile: Profile) -> str:
             where=profile.name,
             what_to_do="See every finding with `channelsafe profile validate FILE` and correct the profile.",
         )
+
+
+def load_profile(workspace: Workspace, profile: Profile) -> str:
+    """Store a profile so that bridges can be rendered with it; return its digest.
+
+    Raises:
+        UnsafeOrRejected: the profile has errors; it is not stored.
+    """
+    require_sound(profile)
     digest = profile_digest(profile)
     new = NewProfile(
         profile_digest=digest,

@@ -59,6 +59,9 @@ class Answers:
     sources_are_asked: bool = True
 
 
+EVERY_REMINDER: Final = Answers()
+
+
 class Desk(Protocol):
     """Where people act on the bridges of incidents; time is what was set last."""
 
@@ -117,7 +120,7 @@ def rehearse(
     desk: Desk,
     moments: Sequence[Moment],
     people: Mapping[str, tuple[str, ...]] = SIMULATED_PEOPLE,
-    answers: Answers = Answers(),
+    answers: Answers = EVERY_REMINDER,
 ) -> Rehearsed:
     """Play history to its end on a desk, with people who review it.
 
