@@ -103,8 +103,9 @@ def _asked(page: StagedPage) -> frozenset[str]:
 
 @dataclass
 class ReviewedFeed:
-    """A feed that people reviewed: its deployment, what came of it, and the looks that were refused."""
+    """A feed that people reviewed: where it lies, its deployment, what came of it, and the looks that were refused."""
 
+    feed: Path
     bench: Bench
     rehearsed: Rehearsed
     refused: Counter[str]
@@ -136,7 +137,7 @@ def review_feed(location: Path, folder: Path, answers: Answers = EVERY_REMINDER)
     bench = make_bench(make_workspace(folder, FixedClock(moments[0].at)), SAMPLE_PROFILE)
     ingest_google_cloud(bench.workspace, [])
     desk = StoreDesk(bench)
-    return ReviewedFeed(bench, rehearse(desk, moments, PEOPLE, answers), desk.refused)
+    return ReviewedFeed(location, bench, rehearse(desk, moments, PEOPLE, answers), desk.refused)
 
 
 def feed_moments(location: Path) -> tuple[Moment, ...]:
