@@ -4,13 +4,11 @@ Belongs here: what `review_state`, `releasing`, `pulling` and `reaffirming` do o
 functions of `review` and `packaging`. Nothing is stored, signed or published. A test holds it against a real run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-
-import msgspec
 
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.packaging.context import RenderingContext
@@ -137,7 +135,7 @@ class RehearsedBridge:
     taken: list[RehearsedDecision] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     _changes: dict[tuple[int, int], tuple[Change, ...]] = field(default_factory=dict)
-    _staged: dict[tuple[int, bytes], RenderedPage] = field(default_factory=dict)
+    _staged: dict[tuple[int, frozenset[str], frozenset[str]], RenderedPage] = field(default_factory=dict)
     _used: set[int] = field(default_factory=set)
 
     def add_candidate(self, context: RenderingContext, now: datetime) -> RehearsedCandidate:
@@ -171,11 +169,8 @@ class RehearsedBridge:
 
     def stage(self, state: RehearsedState, now: datetime) -> RehearsedPage:
         """Make and check the page that may leave now, and say what it still lacks."""
-        context = state.candidate.page.context
-        pulled = active_pulls(one.decision for one in self.taken)
-        review = review_inputs_of(context, state.candidate.fields, state.told, state.changes, state.coverage, pulled)
-        page = self._rendered(state.candidate, review)
         carried = tuple(one for one in state.changes if state.coverage.covers(one))
+        page = self._staged_page(state, carried)
         leaving = LeavingPage(
             digest=page.digest,
             check=page.check,
@@ -252,13 +247,16 @@ class RehearsedBridge:
     def _since(self, ordinal: int, pointer: str) -> list[LeafIdentity | None]:
         return [one.identity(pointer) for one in self.candidates[ordinal - 1 :]]
 
-    def _rendered(self, candidate: RehearsedCandidate, review: ReviewInputs) -> RenderedPage:
-        """Render a candidate with review inputs; the same ones are rendered once, and without any it is as it was."""
-        if review == NO_REVIEW:
-            return candidate.page
-        key = (candidate.ordinal, msgspec.json.encode(review, order="sorted"))
+    def _staged_page(self, state: RehearsedState, carried: Iterable[Change]) -> RenderedPage:
+        """Stage the latest candidate as it carries out some of its changes; the same ones are staged once."""
+        pulled = active_pulls(one.decision for one in self.taken)
+        key = (len(self.versions), frozenset(one.digest for one in carried), pulled)
         if key not in self._staged:
-            self._staged[key] = self._render(replace(candidate.page.context, review=review))
+            page, coverage = state.candidate.page, state.coverage
+            review = review_inputs_of(page.context, state.candidate.fields, state.told, state.changes, coverage, pulled)
+            # Where nothing is kept back it is the page that the refresh rendered.
+            again = review != NO_REVIEW
+            self._staged[key] = self._render(replace(page.context, review=review)) if again else page
         return self._staged[key]
 
     def _render(self, context: RenderingContext) -> RenderedPage:

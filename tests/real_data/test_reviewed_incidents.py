@@ -1,7 +1,7 @@
 """The real status feed, reviewed by scripted people under a simulated clock: does it keep up, what does it cost?
 
-And does a backtest predict it? The data is named by CHANNELSAFE_REAL_DATA or lies beside the clone; without it these tests are left out. Every twelfth
-incident is reviewed; `make prove-review` reviews all of them.
+And does a backtest predict it, version by version? The data is named by CHANNELSAFE_REAL_DATA or lies beside the
+clone; without it these tests are left out. Every twelfth incident is reviewed; `make prove-review` reviews all of them.
 """
 
 import os
