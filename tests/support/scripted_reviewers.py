@@ -86,9 +86,8 @@ class StoreDesk:
 
     def look(self, place: Place, person: str) -> bool:
         (reminder,) = reminders_of(self.bench.workspace, *place)
-        seen = {"version": reminder.version, "fields": reminder.fields}
         try:
-            self.bench.act(person, Act.REAFFIRM, *place, **seen)
+            self.bench.act(person, Act.REAFFIRM, *place, version=reminder.version, fields=reminder.fields)
         except UnsafeOrRejected as refused:
             self.refused[refused.code] += 1
             return False
