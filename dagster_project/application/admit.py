@@ -15,6 +15,7 @@ from dagster_project.application.subjects import Accounts, SubjectsOfBatch
 from dagster_project.application.urgency import remember_severity
 from dagster_project.application.workspace import Workspace
 from dagster_project.sources.admission import Rejection, admit_bytes, record_bytes
+from dagster_project.sources.duplicates import says_otherwise, settles
 from dagster_project.sources.record import Record
 from dagster_project.sources.severity import INCIDENT_TYPE
 from dagster_project.sources.source_fields import body_classification
@@ -29,9 +30,6 @@ from dagster_project.store.transaction import Transaction
 BATCH: Final = 500
 LARGEST_BATCH: Final = 8 * 1024 * 1024
 _Unit = TypeVar("_Unit")
-DUPLICATE_IS_RESTRICTED: Final = "duplicate_is_restricted"
-DUPLICATE_ABOUT_ANOTHER: Final = "duplicate_about_another_subject"
-DUPLICATE_REASONS: Final = (DUPLICATE_IS_RESTRICTED, DUPLICATE_ABOUT_ANOTHER)
 
 
 @dataclass(frozen=True)
@@ -232,14 +230,10 @@ class _Batch:
             reasons.add(reason_code)
 
     def _settle(self, record: Record) -> None:
-        """Settle rejected input once its own source delivers the same record well, at that version or later.
-
-        What was kept aside as a duplicate that says otherwise waits for a later version: the same one settles nothing.
-        """
+        """Settle rejected input once its own source delivers the same record well."""
         waiting = self.waiting.get((record.source, record.type, record.recordid), {})
         for number, one in list(waiting.items()):
-            version = int(one.recordversion) + int(one.reason_code in DUPLICATE_REASONS) if one.recordversion else 0
-            if version <= record.recordversion:
+            if settles(record, one.reason_code, int(one.recordversion) if one.recordversion else None):
                 self.settled.append(number)
                 del waiting[number]
                 self.moved.add(record.subject)
@@ -280,25 +274,10 @@ def _append(transaction: Transaction, judged: _Judged, at: datetime) -> _Ended:
 
 
 def _says_otherwise(admitted: _Admitted, stored: Mapping[int, Record]) -> Rejection | None:
-    """Return why a duplicate cannot pass as one: it is about something else, or for fewer eyes than what is stored.
-
-    Taking it for a duplicate would lose it, or keep showing what its source now restricts.
-    """
+    """Return why a duplicate cannot pass as one, or None where it can."""
     if not admitted.insertion.envelope_differs:
         return None
-    record, known = admitted.record, stored[admitted.insertion.sequence]
-    same = (known.type, known.subject) == (record.type, record.subject)
-    if same and record.dataclassification.rank <= known.dataclassification.rank:
-        return None
-    return Rejection(
-        reason_code=DUPLICATE_IS_RESTRICTED if same else DUPLICATE_ABOUT_ANOTHER,
-        where="/dataclassification" if same else "/subject",
-        source=record.source,
-        type=record.type,
-        subject=record.subject,
-        recordid=record.recordid,
-        recordversion=record.recordversion,
-    )
+    return says_otherwise(admitted.record, stored[admitted.insertion.sequence])
 
 
 def _keep_rejected(transaction: Transaction, units: Sequence[DeliveredUnit], ended: _Ended, at: datetime) -> list[int]:

@@ -16,7 +16,7 @@ from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
 from dagster_project.integrity.signatures import SigningKey
 from dagster_project.review.changes import Change
-from dagster_project.review.coverage import Approval, may_approve
+from dagster_project.review.coverage import Approval, changes_asked_of
 from dagster_project.review.decisions import Act, Decision
 from dagster_project.review.history import active_holds
 from dagster_project.store.versions import VersionRow, released_bridges, versions_of
@@ -190,14 +190,7 @@ def _chosen(
 ) -> Sequence[Change]:
     if pointers is not None:
         return _at(state, pointers)
-    return [
-        one
-        for one in state.changes
-        if not one.standing
-        and one.digest not in state.coverage.rejected
-        and may_approve(one, person)
-        and (roles & {*one.roles} or one.recorder_unknown)
-    ]
+    return changes_asked_of(state.changes, state.coverage, person, roles)
 
 
 def _at(state: ReviewState, pointers: Collection[str]) -> list[Change]:

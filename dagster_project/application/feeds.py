@@ -92,7 +92,7 @@ def play_feed(workspace: Workspace, feed: Feed, location: str) -> Iterator[Playe
         UnsafeOrRejected: the feed is malformed as a whole; nothing of it was admitted.
         Unavailable: it cannot be read.
     """
-    return _play(workspace, feed, sorted(feed.events(read_feed(location)), key=_recorded))
+    return _play(workspace, feed, sorted(feed.events(read_feed(location)), key=recorded_at))
 
 
 def _units(feed: Feed, events: list[bytes]) -> Iterator[DeliveredUnit]:
@@ -100,13 +100,17 @@ def _units(feed: Feed, events: list[bytes]) -> Iterator[DeliveredUnit]:
         yield DeliveredUnit(unit=feed.unit, locator=f"event {number}", body=body)
 
 
+def sample_accounts(feed: Feed) -> list[bytes]:
+    """Return the account records of a feed's sample bridge, line by line."""
+    folder = resources.files("dagster_project.demo") / feed.samples
+    return (folder / "account_records.ndjson").read_bytes().splitlines()
+
+
 def _prepare_sample_bridge(workspace: Workspace, feed: Feed) -> AdmissionReport:
     """Give the sample bridge its contract, entitlement and profile, unless it has a profile already."""
-    folder = resources.files("dagster_project.demo") / feed.samples
-    lines = (folder / "account_records.ndjson").read_bytes().splitlines()
     units = [
         DeliveredUnit(unit="account_records.ndjson", locator=f"line {number}", body=line)
-        for number, line in enumerate(lines, start=1)
+        for number, line in enumerate(sample_accounts(feed), start=1)
         if line.strip()
     ]
     with workspace.store.read() as transaction:
@@ -116,15 +120,16 @@ def _prepare_sample_bridge(workspace: Workspace, feed: Feed) -> AdmissionReport:
     return admit(workspace, units)
 
 
-def _recorded(event: bytes) -> datetime:
+def recorded_at(event: bytes) -> datetime:
+    """Return when a feed's event was recorded."""
     return parse_instant(orjson.loads(event)["recordedtime"])
 
 
 def _play(workspace: Workspace, feed: Feed, events: list[bytes]) -> Iterator[PlayedMoment]:
-    clock = FixedClock(_recorded(events[0]))
+    clock = FixedClock(recorded_at(events[0]))
     simulated = replace(workspace, clock=clock)
     _prepare_sample_bridge(simulated, feed)
-    for at, moment in groupby(events, key=_recorded):
+    for at, moment in groupby(events, key=recorded_at):
         clock.set(at)
         bodies = list(moment)
         report = admit(simulated, _units(feed, bodies))

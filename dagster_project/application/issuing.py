@@ -15,7 +15,7 @@ from dagster_project.application.published_marks import refuse_to_fall_behind
 from dagster_project.application.trust import service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes
-from dagster_project.integrity.digests import digest_bytes, digest_of, opaque_code
+from dagster_project.integrity.digests import digest_bytes, opaque_code
 from dagster_project.integrity.documents import document_of, read_document
 from dagster_project.integrity.publication import (
     PACKAGE,
@@ -30,11 +30,10 @@ from dagster_project.integrity.publication import (
 )
 from dagster_project.integrity.signatures import read_envelope, sign_envelope
 from dagster_project.packaging.channels import require_bridge
-from dagster_project.packaging.fields import leaves
 from dagster_project.packaging.header import Header, Revision, package_document
 from dagster_project.packaging.lineage import read_lineage
 from dagster_project.packaging.views import released_views_of
-from dagster_project.review.history import Taken, Told, publication_states
+from dagster_project.review.history import Taken, Told, publication_states, shown_leaves
 from dagster_project.sources.record import Classification
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.transaction import Transaction
@@ -188,13 +187,8 @@ def told_versions(transaction: Transaction, versions: Sequence[VersionRow]) -> l
 
 
 def _shown(transaction: Transaction, row: VersionRow) -> Mapping[str, str]:
-    held = {
-        group.draft.pointer
-        for group in read_lineage(transaction.get_sealed(row.lineage_digest)).groups
-        if group.hold is not None
-    }
     content = read_document(transaction.get_sealed(row.content_digest))
-    return {pointer: digest_of(value) for pointer, value in leaves(content).items() if pointer not in held}
+    return shown_leaves(content, read_lineage(transaction.get_sealed(row.lineage_digest)))
 
 
 def _header(new: Issue, versions: Sequence[VersionRow], package_id: str, now: datetime) -> Header:

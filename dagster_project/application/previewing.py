@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dagster_project.application.gathering import pin
-from dagster_project.application.profiles import require_no_errors
+from dagster_project.application.profiles import require_sound
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
 from dagster_project.packaging.channels import readers_of
@@ -68,7 +68,7 @@ def preview(
         UsageError: no such incident; no such bridge of it; or the channel has no bridges.
         UnsafeOrRejected: the profile has errors.
     """
-    require_no_errors(profile)
+    require_sound(profile)
     tables = ProfileTables(profile)
     with workspace.store.read() as transaction:
         (pinned,) = pin(workspace, transaction, [incident], at)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dagster_project.application.pinned import read_snapshot
-from dagster_project.application.profiles import profile_for, require_no_errors
+from dagster_project.application.profiles import profile_for, require_sound
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.context import ProfileTables, RenderingContext, SnapshotIndex, bridges_of
@@ -87,7 +87,7 @@ def compare_words(old: Profile, new: Profile) -> ProfileDifference:
         UnsafeOrRejected: one of them has errors.
     """
     for one in (old, new):
-        require_no_errors(one)
+        require_sound(one)
     return ProfileDifference(
         old=old.name,
         new=new.name,

@@ -114,7 +114,7 @@ def judge_profile(profile: Profile) -> tuple[ExplainedFinding, ...]:
     )
 
 
-def require_no_errors(profile: Profile) -> None:
+def require_sound(profile: Profile) -> None:
     """Refuse a profile that has errors: nothing is rendered with it.
 
     Raises:
@@ -136,7 +136,7 @@ def load_profile(workspace: Workspace, profile: Profile) -> str:
     Raises:
         UnsafeOrRejected: the profile has errors; it is not stored.
     """
-    require_no_errors(profile)
+    require_sound(profile)
     digest = profile_digest(profile)
     new = NewProfile(
         profile_digest=digest,

@@ -26,13 +26,12 @@ from dagster_project.application.review_state import TakenDecision, taken_decisi
 from dagster_project.application.trust import latest_trust, service_key
 from dagster_project.application.workspace import Workspace
 from dagster_project.packaging.candidate import make_candidate
-from dagster_project.packaging.fields import Draft, Input
-from dagster_project.packaging.lineage import Lineage, LineageGroup, read_lineage
-from dagster_project.packaging.review_inputs import NOT_ALLOWED, PULLED, ReviewInputs
-from dagster_project.packaging.rights import is_allowed
+from dagster_project.packaging.fields import Draft
+from dagster_project.packaging.lineage import Lineage, read_lineage
+from dagster_project.packaging.review_inputs import NOT_ALLOWED, PULLED
 from dagster_project.review.decisions import Act, Decision, decision_digest, sign_decision
 from dagster_project.review.history import active_pulls, publication_states
-from dagster_project.review.pages import is_decided_upon
+from dagster_project.review.pulls import decided_leaves, disallowed_leaves, lapsed_leaves, told_leaves, with_pulled
 from dagster_project.store.audit import AuditAction, NewAuditEntry, append_entry
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.decisions import NewDecision, add_decision
@@ -41,8 +40,6 @@ from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, incidents_with_versions, released_bridges, versions_of
 
 AUTOMATIC: Final = "channelsafe"
-# Holds that say that what was cleared is cleared no more.
-_NOT_CLEARED: Final = ("profile_rule", "classification")
 _CLEARANCE: Final = "a clearance lapsed or was narrowed"
 _RIGHTS: Final = "the contract or the entitlement allows it no more"
 
@@ -78,19 +75,13 @@ def take_back(
         return None
     pulled = active_pulls([one.decision for one in taken])
     withdrawn = any(one.decision.act is Act.WITHDRAW and one.decision.version == last.version for one in taken)
-    leaves = frozenset(_decided_leaves(_groups(transaction, last.lineage_digest))) if withdrawn else pulled
+    leaves = frozenset(decided_leaves(_lineage(transaction, last.lineage_digest))) if withdrawn else pulled
     reasons = {one: NOT_ALLOWED if one in not_allowed else PULLED for one in leaves}
     return _without(workspace, transaction, row, versions, taken, reasons)
 
 
-def _groups(transaction: Transaction, lineage_digest: str) -> Sequence[LineageGroup]:
-    return read_lineage(transaction.get_sealed(lineage_digest)).groups
-
-
-def _decided_leaves(groups: Sequence[LineageGroup]) -> dict[str, Draft]:
-    """Return by pointer what a page says of the incident: neither slots nor what the profile words itself."""
-    drafts = (one.draft for one in groups if one.draft.field_class != "slot")
-    return {draft.pointer: draft for draft in drafts if is_decided_upon(draft)}
+def _lineage(transaction: Transaction, lineage_digest: str) -> Lineage:
+    return read_lineage(transaction.get_sealed(lineage_digest))
 
 
 def _without(
@@ -103,7 +94,7 @@ def _without(
 ) -> VersionRow | None:
     """Issue the last version once more with these leaves on hold for these reasons, from its own pins."""
     before = context_of_version(workspace, transaction, versions[-1])
-    context = replace(before, review=_with_pulled(before.review, pulled))
+    context = replace(before, review=with_pulled(before.review, pulled))
     candidate = make_candidate(context, predecessor_of_version(workspace, transaction, versions))
     check = check_of(context, candidate, versions)
     if not check.passed:
@@ -113,23 +104,6 @@ def _without(
     version = issue(workspace, transaction, new, taken_of(taken))
     note_new_version(workspace, transaction, row.incident, row.bridge)
     return version
-
-
-def _with_pulled(review: ReviewInputs, pulled: Mapping[str, str]) -> ReviewInputs:
-    kept = tuple(one for one in review.kept if one.pointer not in pulled)
-    gone = {one.pointer for one in review.kept if one.pointer in pulled}
-    return ReviewInputs(
-        on_hold=review.on_hold | {one: _reason(review, one, pulled[one]) for one in sorted(pulled)},
-        kept=kept,
-        gone=tuple(sorted({*review.gone} - gone)),
-        reaffirmed=review.reaffirmed,
-        reaffirmed_at=review.reaffirmed_at,
-    )
-
-
-def _reason(review: ReviewInputs, pointer: str, reason: str) -> str:
-    """What was not allowed stays in the slot of contracts, whatever else is pulled beside it."""
-    return NOT_ALLOWED if review.on_hold.get(pointer) == NOT_ALLOWED else reason
 
 
 def pull_what_lapsed(workspace: Workspace, refreshed: Collection[str]) -> list[VersionRow]:
@@ -167,15 +141,11 @@ def _pull_from(
     refresh = latest_refresh(transaction, incident)
     if row is None or current is None or refresh is None or refresh.is_history:
         return None, None  # what history says of the past takes nothing back today
-    now = read_lineage(transaction.get_sealed(row.lineage_digest))
+    now = _lineage(transaction, row.lineage_digest)
     (told,) = told_versions(transaction, [current])
-    before = {
-        pointer: draft
-        for pointer, draft in _decided_leaves(_groups(transaction, current.lineage_digest)).items()
-        if pointer in told.shown
-    }
-    not_allowed = _not_allowed(workspace, transaction, row, now.groups, before)
-    lapsed = _not_cleared(now, before) - not_allowed
+    before = told_leaves(told.shown, _lineage(transaction, current.lineage_digest))
+    not_allowed = _not_allowed(workspace, transaction, row, before, now)
+    lapsed = lapsed_leaves(before, now) - not_allowed
     if not (lapsed or not_allowed):
         return None, None
     for fields, reason in ((lapsed, _CLEARANCE), (not_allowed, _RIGHTS)):
@@ -185,48 +155,13 @@ def _pull_from(
     return current.package_id, take_back(workspace, transaction, incident, bridge, taken, not_allowed)
 
 
-def _not_cleared(now: Lineage, before: Mapping[str, Draft]) -> frozenset[str]:
-    """Return what was told and is cleared no more.
-
-    It is on hold for that, gone with the clearance that it rested on, or made of a record of which nothing may be shown
-    any more, so that it makes no leaf at all.
-    """
-    held = {one.draft.pointer for one in now.groups if one.hold is not None and one.hold.reason in _NOT_CLEARED}
-    present = {one.draft.pointer for one in now.groups}
-    cleared = {pointer for pointer, draft in before.items() if _rests_on_clearance(draft.inputs)}
-    return frozenset(before.keys() & (held | (cleared - present) | _made_inside(now, before)))
-
-
-def _made_inside(now: Lineage, before: Mapping[str, Draft]) -> set[str]:
-    evidence = (one for absence in now.absences if absence.reason in _NOT_CLEARED for one in absence.evidence)
-    inside = {(one.source, one.recordid) for one in evidence}
-    return {
-        pointer
-        for pointer, draft in before.items()
-        for one in draft.inputs
-        if one.relation == "DIRECT" and (one.reference.source, one.reference.recordid) in inside
-    }
-
-
 def _not_allowed(
-    workspace: Workspace,
-    transaction: Transaction,
-    row: CandidateRow,
-    groups: Sequence[LineageGroup],
-    before: Mapping[str, Draft],
+    workspace: Workspace, transaction: Transaction, row: CandidateRow, before: Mapping[str, Draft], now: Lineage
 ) -> frozenset[str]:
     """Return what was told and contract or entitlement allow no more; all of it where no contract opens the bridge."""
     if not is_open(transaction, row):
         return frozenset(before)
-    gone = before.keys() - {one.draft.pointer for one in groups}
-    if not gone:
-        return frozenset()
-    context = context_of(workspace, transaction, row)
-    return frozenset(pointer for pointer in gone if not is_allowed(context, before[pointer]))
-
-
-def _rests_on_clearance(inputs: Sequence[Input]) -> bool:
-    return any(one.source_field.startswith("security-review#") for one in inputs)
+    return disallowed_leaves(context_of(workspace, transaction, row), before, now)
 
 
 def _store_automatic_pull(

@@ -6,10 +6,7 @@ Content does not change; `as_of` moves with records alone.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import takewhile
-
-import msgspec
+from datetime import datetime
 
 from dagster_project.application.issuing import issue
 from dagster_project.application.profile_approval import require_releasable
@@ -28,8 +25,8 @@ from dagster_project.application.trust import current_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging.candidate import make_candidate
-from dagster_project.packaging.review_inputs import ReviewInputs
 from dagster_project.review.decisions import Decision
+from dagster_project.review.reaffirmation import REAFFIRMATION, due_before_stale, people_may_look, seen_to_be_so
 from dagster_project.store.candidates import find_candidate, latest_candidate
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, versions_of
@@ -53,25 +50,14 @@ def issue_reaffirmation(
         raise _refused(decision, "too_many_reaffirmations", "no new record came since the last reaffirmations")
     if not is_still_called_for(workspace, transaction, versions):
         raise _refused(decision, "sources_say_otherwise", "the sources call for another page than the current one")
-    context = replace(before, review=_seen(before.review, decision, workspace.clock.now()))
+    seen_at = min(decision.decided_at, workspace.clock.now())
+    context = replace(before, review=seen_to_be_so(before.review, decision.fields, seen_at))
     candidate = make_candidate(context, predecessor_of_version(workspace, transaction, versions))
     check = check_of(context, candidate, versions)
     if not check.holds_at(workspace.clock.now()) or (check.valid_until or last.valid_until) <= last.valid_until:
         raise _refused(decision, "not_all_was_looked_at", "a field that ages is not among those that were looked at")
-    new = issue_from(workspace, row, context, candidate, check, kind="reaffirmation", behind={})
+    new = issue_from(workspace, row, context, candidate, check, kind=REAFFIRMATION, behind={})
     return issue(workspace, transaction, new, taken_of(taken))
-
-
-def _seen(review: ReviewInputs, decision: Decision, now: datetime) -> ReviewInputs:
-    return msgspec.structs.replace(
-        review, reaffirmed=tuple(sorted(decision.fields)), reaffirmed_at=min(decision.decided_at, now)
-    )
-
-
-def _in_a_row(versions: Sequence[VersionRow]) -> int:
-    """Count the last versions that people reaffirmed without a new record."""
-    seen = (one.kind == "reaffirmation" and one.reaffirmed_at is not None for one in reversed(versions))
-    return sum(1 for _one in takewhile(bool, seen))
 
 
 def _refused(decision: Decision, code: str, what: str) -> UnsafeOrRejected:
@@ -98,7 +84,7 @@ def reaffirm_by_policy(workspace: Workspace, incident: str, bridge: str) -> Vers
             return None
         state = page.state
         require_releasable(transaction, workspace, state.context.tables.digest)
-        new = issue_of(workspace, state, page.candidate, page.check, kind="reaffirmation")
+        new = issue_of(workspace, state, page.candidate, page.check, kind=REAFFIRMATION)
         return issue(workspace, transaction, new, taken_of(state.taken))
 
 
@@ -107,7 +93,7 @@ def due_from(workspace: Workspace, transaction: Transaction, versions: Sequence[
     if not versions or versions[-1].state != "released" or versions[-1].candidate_id is None:
         return None
     policy = workspace.shelf.tables(transaction, versions[-1].profile_digest).profile.review_policy
-    return versions[-1].valid_until - timedelta(minutes=policy.reaffirm_before_minutes)
+    return due_before_stale(policy, versions[-1])
 
 
 def said_again(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> StagedPage | None:
@@ -138,4 +124,4 @@ def is_still_called_for(workspace: Workspace, transaction: Transaction, versions
 def people_may_reaffirm(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> bool:
     """Tell whether the profile allows people one more reaffirmation without a new record."""
     policy = workspace.shelf.tables(transaction, versions[-1].profile_digest).profile.review_policy
-    return _in_a_row(versions) < policy.reaffirmations
+    return people_may_look(policy, versions)

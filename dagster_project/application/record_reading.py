@@ -5,14 +5,10 @@ Belongs here: the one way in which use cases get records out of the store.
 
 from collections.abc import Sequence
 
-import msgspec
-
+from dagster_project.sources.admission import read_record
 from dagster_project.sources.record import Record
 from dagster_project.store.records import RecordRow, record_bodies
 from dagster_project.store.transaction import Transaction
-
-# What was admitted is well-formed: only types are restored here (an envelope's version is written as a string).
-_DECODER = msgspec.json.Decoder(Record, strict=False)
 
 
 def read_records(transaction: Transaction, rows: Sequence[RecordRow]) -> tuple[Record, ...]:
@@ -21,4 +17,4 @@ def read_records(transaction: Transaction, rows: Sequence[RecordRow]) -> tuple[R
     Raises:
         IntegrityViolation: a stored body is not what was stored.
     """
-    return tuple(_DECODER.decode(body) for body in record_bodies(transaction, rows))
+    return tuple(read_record(body) for body in record_bodies(transaction, rows))

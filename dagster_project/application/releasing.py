@@ -7,7 +7,6 @@ coverage, the approval of the whole page, and the release check over exactly its
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -38,12 +37,11 @@ from dagster_project.review.changes import Change
 from dagster_project.review.coverage import coverage_of
 from dagster_project.review.decisions import Act
 from dagster_project.review.history import Taken
+from dagster_project.review.leaving import NO_PAGE_APPROVAL, LeavingPage
 from dagster_project.store import incidents
 from dagster_project.store.candidates import CandidateRow, find_candidate, latest_candidate
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow
-
-NO_PAGE_APPROVAL: Final = "page_not_approved"
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,18 @@ class StagedPage:
     def is_news(self) -> bool:
         """Whether it says anything else than what the bridge was told last."""
         return not self.state.versions or self.state.versions[-1].content_digest != self.digest
+
+    @property
+    def leaving(self) -> LeavingPage[TakenDecision]:
+        """The page as the rules on leaving see it."""
+        return LeavingPage(
+            digest=self.digest,
+            check=self.check,
+            carried=self.carried,
+            taken=self.state.taken,
+            told_before=self.state.told is not None,
+            on_hold=bool(self.state.holds),
+        )
 
 
 def stage(workspace: Workspace, transaction: Transaction, state: ReviewState) -> StagedPage:
@@ -97,42 +107,10 @@ def check_of(context: RenderingContext, candidate: Candidate, versions: Sequence
 
 
 def _missing(workspace: Workspace, transaction: Transaction, page: StagedPage) -> list[str]:
-    state = page.state
-    found = []
-    row = incidents.find_incident(transaction, state.incident)
-    if row is None or row.pending_since is not None:
-        found.append("change_pending")
-    if not is_open(transaction, state.candidate):
-        found.append("no_bridge_in_contract")
-    if state.holds:
-        found.append("on_hold_by_people")
-    if not page.check.passed:
-        found.append("release_check_failed")
-    elif not page.check.holds_at(workspace.clock.now()):
-        found.append("release_check_lapsed")
-    if state.told is None and not page.carried:
-        found.append("nothing_approved")
-    if _needs_page_approval(page) and not _page_approval(page):
-        found.append(NO_PAGE_APPROVAL)
-    return found
-
-
-def _needs_page_approval(page: StagedPage) -> bool:
-    return any(not one.standing for one in page.carried) or page.state.told is None
-
-
-def _page_approval(page: StagedPage) -> TakenDecision | None:
-    """Return the approval of exactly this page, by someone whom one of its changes asks for, after all others (R5)."""
-    asked = {role for one in page.carried for role in one.roles}
-    carried = {one.digest for one in page.carried}
-    for one in reversed(page.state.taken):
-        if one.decision.act is not Act.APPROVE or not one.roles & asked:
-            continue
-        if one.decision.page == page.digest:
-            return one
-        if carried & {*one.decision.changes}:
-            return None
-    return None
+    row = incidents.find_incident(transaction, page.state.incident)
+    pending = row is None or row.pending_since is not None
+    closed = [] if is_open(transaction, page.state.candidate) else ["no_bridge_in_contract"]
+    return [*closed, *page.leaving.lacks(at=workspace.clock.now(), change_pending=pending)]
 
 
 def release(workspace: Workspace, incident: str, bridge: str) -> VersionRow:
@@ -181,7 +159,7 @@ def release_in(workspace: Workspace, transaction: Transaction, incident: str, br
 
 def _note_what_was_told(workspace: Workspace, transaction: Transaction, page: StagedPage) -> None:
     """Keep the open items about what the bridge was told; support leadership's approval of the page resolves some."""
-    state, approved = page.state, _page_approval(page)
+    state, approved = page.state, page.leaving.approval
     if approved is not None and "support_leadership" in approved.roles:
         resolve_material_changes(workspace, transaction, state.incident, state.bridge)
     else:

@@ -23,11 +23,11 @@ from dagster_project.packaging.lineage import Lineage, fields_from, read_lineage
 from dagster_project.packaging.review_inputs import ReviewInputs
 from dagster_project.review.changes import Change, changes_of
 from dagster_project.review.coverage import Approval, Coverage, coverage_of
-from dagster_project.review.decisions import Act, Decision, read_decision
+from dagster_project.review.decisions import Decision, read_decision
 from dagster_project.review.history import active_holds, active_pulls
 from dagster_project.review.pages import ReleasedPage, released_page
 from dagster_project.review.staging import review_inputs_of
-from dagster_project.review.steadiness import LeafIdentity, has_stayed, identity_of
+from dagster_project.review.steadiness import LeafIdentity, identity_of, standing_approvals, standing_rejections
 from dagster_project.store import decisions as decision_rows
 from dagster_project.store import gates
 from dagster_project.store.candidates import CandidateRow, candidates_of, latest_candidate
@@ -46,6 +46,11 @@ class TakenDecision:
     row: DecisionRow
     decision: Decision
     roles: frozenset[str]
+
+    @property
+    def person(self) -> str:
+        """Who decided."""
+        return self.row.person
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def review_state(
     told = told_page(transaction, versions)
     taken = taken_decisions(transaction, trust, incident, bridge)
     changes = changes_of(context, fields, told)
-    standing = _Standing(workspace, transaction, row, {one.digest: one for one in changes})
+    since = _Leaves(workspace, transaction, row).since
     return ReviewState(
         incident=incident,
         bridge=bridge,
@@ -130,7 +135,9 @@ def review_state(
         told=told,
         taken=taken,
         changes=changes,
-        coverage=coverage_of(changes, [*standing.approvals(taken), *and_also], standing.rejected(taken)),
+        coverage=coverage_of(
+            changes, [*standing_approvals(taken, changes, since), *and_also], standing_rejections(taken, changes, since)
+        ),
     )
 
 
@@ -176,42 +183,15 @@ def read_taken(transaction: Transaction, trust: Trust, row: DecisionRow) -> Take
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """Which decisions still stand on the latest candidate (rule R1)."""
+class _Leaves:
+    """What the leaves of a bridge's candidates are and rest on, up to the latest one."""
 
     workspace: Workspace
     transaction: Transaction
     latest: CandidateRow
-    changes: dict[str, Change]
 
-    def approvals(self, taken: Iterable[TakenDecision]) -> list[Approval]:
-        """Return approvals with the changes that they still approve."""
-        return [
-            Approval(one.row.person, one.roles, self._still(one.decision))
-            for one in taken
-            if one.decision.act is Act.APPROVE and one.roles
-        ]
-
-    def rejected(self, taken: Iterable[TakenDecision]) -> frozenset[str]:
-        """Return the changes that are rejected; who rejected a change may approve it later."""
-        found: dict[str, str] = {}
-        for one in taken:
-            for digest in self._still(one.decision):
-                if one.decision.act is Act.REJECT:
-                    found[digest] = one.row.person
-                elif one.decision.act is Act.APPROVE and found.get(digest) == one.row.person:
-                    del found[digest]
-        return frozenset(found)
-
-    def _still(self, decision: Decision) -> frozenset[str]:
-        named = [digest for digest in decision.changes if digest in self.changes]
-        return frozenset(
-            digest
-            for digest in named
-            if has_stayed(self.changes[digest], self._since(decision.candidate, self.changes[digest].pointer))
-        )
-
-    def _since(self, ordinal: int, pointer: str) -> list[LeafIdentity | None]:
+    def since(self, ordinal: int, pointer: str) -> list[LeafIdentity | None]:
+        """Return a leaf in every candidate from the one of this ordinal on; None where one has no such leaf."""
         rows = [one for one in self._rows if ordinal <= one.ordinal <= self.latest.ordinal]
         return [self._identities(row).get(pointer) for row in rows]
 

@@ -18,6 +18,7 @@ from dagster_project.application.profiles import (
 )
 from dagster_project.application.review_desk import Act, reviewer_of
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
+from dagster_project.cli.backtesting import backtest
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.profile_printing import difference_lines
 from dagster_project.cli.review import key_option, say_accepted
@@ -31,6 +32,9 @@ def profile() -> None:
 
     PROFILE is a YAML file or the name of a shipped one; DIGEST is that of a profile that was proposed.
     """
+
+
+profile.add_command(backtest)
 
 
 @profile.command("list")

@@ -6,6 +6,7 @@ approvals is `coverage`; what becomes of what is not approved is `staging`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,7 @@ from dagster_project.review.pages import (
 _NOTHING: Final = digest_of(None)
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One change to approve. Values are package values; the digest names exactly this change on this bridge.
 
     `roles` are needed, each from another person; `recorded_by` may not approve it, and where `recorder_unknown` two
@@ -55,7 +56,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     recorded_by: tuple[str, ...]
     recorder_unknown: bool
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What an approval names: incident, bridge, leaf, both values, rule and support."""
         return digest_of(

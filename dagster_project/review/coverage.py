@@ -53,6 +53,20 @@ def may_approve(change: Change, person: str) -> bool:
     return person not in change.recorded_by
 
 
+def changes_asked_of(
+    changes: Iterable[Change], coverage: Coverage, person: str, roles: frozenset[str]
+) -> tuple[Change, ...]:
+    """Return the changes that a person's roles are asked for, that nobody rejected and that they may approve."""
+    return tuple(
+        one
+        for one in changes
+        if not one.standing
+        and one.digest not in coverage.rejected
+        and may_approve(one, person)
+        and (roles & {*one.roles} or one.recorder_unknown)
+    )
+
+
 def missing_roles(change: Change, approvals: Sequence[Approval]) -> tuple[str, ...]:
     """Return the roles that no approval fills yet; every role needs another person (R2)."""
     if change.standing:

@@ -6,7 +6,11 @@ Belongs here: the table of acts (design, Review rules). Everything is worked out
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from dagster_project.integrity.digests import digest_of
+from dagster_project.packaging.fields import leaves
+from dagster_project.packaging.lineage import Lineage
 from dagster_project.review.decisions import Act, Decision
 
 
@@ -39,6 +43,12 @@ class Told:
     version: int
     issued_at: datetime
     shown: Mapping[str, str]
+
+
+def shown_leaves(content: dict[str, Any], lineage: Lineage) -> dict[str, str]:
+    """Return the digests of the leaves that a page shows, by pointer; what is on hold is not shown."""
+    held = {group.draft.pointer for group in lineage.groups if group.hold is not None}
+    return {pointer: digest_of(value) for pointer, value in leaves(content).items() if pointer not in held}
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 WHOLE_INPUT: Final = "envelope"
 # What admission may add to the bytes of an input: the digest, the label, the content type, digits of instants.
 _MOST_ADDED: Final = 1024
+# An envelope's version is written as a string.
+_DECODER: Final = msgspec.json.Decoder(Record, strict=False)
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,3 +226,11 @@ def record_bytes(record: Record) -> bytes:
     optional = {"recordedby": record.recordedby, "causationid": record.causationid}
     event.update({name: value for name, value in optional.items() if value is not None})
     return canonical_bytes(event)
+
+
+def read_record(body: bytes) -> Record:
+    """Read the body of an admitted event back: what was admitted is well-formed, so only types are restored.
+
+    The bytes are `record_bytes`', verified by whoever stored them.
+    """
+    return _DECODER.decode(body)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from dagster_project.application import decision_checks, releasing, review_state
+from dagster_project.application import decision_checks, review_state
 from dagster_project.application.deciding import decide
 from dagster_project.application.drafting_decisions import (
     Reviewer,
@@ -18,7 +18,7 @@ from dagster_project.application.drafting_decisions import (
 )
 from dagster_project.application.releasing import release
 from dagster_project.errors import UnsafeOrRejected
-from dagster_project.review import changes, coverage
+from dagster_project.review import changes, coverage, leaving, steadiness
 from dagster_project.review.changes import Change
 from dagster_project.review.coverage import Approval
 from dagster_project.review.decisions import Act
@@ -157,7 +157,7 @@ def _waiting(bench: Bench) -> tuple[Change, ...]:
 
 
 def steadiness_off(patch: Patch) -> None:
-    patch.setattr(review_state, "has_stayed", lambda _change, _since: True)
+    patch.setattr(steadiness, "has_stayed", lambda _change, _since: True)
 
 
 def distinct_people_off(patch: Patch) -> None:
@@ -176,7 +176,7 @@ def roles_off(patch: Patch) -> None:
 
 
 def page_approval_off(patch: Patch) -> None:
-    patch.setattr(releasing, "_needs_page_approval", lambda _page: False)
+    patch.setattr(leaving, "_needs_page_approval", lambda _carried, **_told: False)
 
 
 def holds_off(patch: Patch) -> None:

@@ -1,18 +1,25 @@
-"""The real status feed, reviewed by scripted people under a simulated clock: does it keep up, and what does it cost.
+"""The real status feed, reviewed by scripted people under a simulated clock: does it keep up, what does it cost?
 
-The data is named by CHANNELSAFE_REAL_DATA or lies beside the clone; without it these tests are left out. Every twelfth
-incident is reviewed; `make prove-review` reviews all of them.
+And does a backtest predict it, version by version? The data is named by CHANNELSAFE_REAL_DATA or lies beside the
+clone; without it these tests are left out. Every twelfth incident is reviewed; `make prove-review` reviews all of them.
 """
 
 import os
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from dagster_project.application.backtest import Backtest, predict
+from dagster_project.application.backtest_inputs import read_history
+from dagster_project.application.google_cloud import SAMPLE_PROFILE
+from dagster_project.application.profiles import shipped_profile
 from dagster_project.application.reminders import Answer
 from tests.support.histories import FULL
+from tests.support.real_predictions import code_key, versions_told
 from tests.support.review_figures import ReviewFigures, review_figures
 from tests.support.review_people import PEOPLE
 from tests.support.scripted_reviewers import ReviewedFeed, review_feed
@@ -65,3 +72,22 @@ def test_people_are_asked_only_where_a_change_needs_them_and_then_two_decide(fig
     for changes, decisions in zip(figures.changes, figures.together, strict=True):
         # The feed does not say who recorded what it says, so nothing leaves on one person's word (R2).
         assert decisions == 0 if changes == 0 else decisions >= 2
+
+
+def test_a_backtest_predicts_every_version_of_the_real_run(reviewed: ReviewedFeed) -> None:
+    asked = Backtest(
+        history=read_history(str(reviewed.feed)),
+        profile=shipped_profile(SAMPLE_PROFILE),
+        people=PEOPLE,
+        code_key=code_key(reviewed.bench.workspace),
+    )
+    begun = time.monotonic()
+    predictions = predict(asked)
+    say(f"{len(predictions)} incidents predicted in {time.monotonic() - begun:.1f} seconds")
+    told = versions_told(reviewed.bench.workspace, PEOPLE)
+    assert len(told) > len(predictions)
+    assert [version for one in predictions for version in one.versions] == told
+    assert sum(one.refreshes_failed for one in predictions) == reviewed.failed_checks.total()
+    answered = sum((Counter(one.answered) for one in predictions), Counter[str]())
+    assert answered == {answer.value: number for answer, number in reviewed.answered.items()}
+    assert {one.incident for one in predictions if one.source_was_asked} == reviewed.asked

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 from statistics import median
 from typing import Any
 
+from dagster_project.application.backtest_figures import times_too_old
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import parse_instant
 from dagster_project.integrity.documents import read_document
@@ -91,7 +92,9 @@ def review_figures(
             package = [(row, _manifest(transaction, row)) for row in rows]
             stale += _stale([(row, _stale_after(manifest)) for row, manifest in package], last_post[incident])
             people = {one.decision_digest: one.person for one in decisions_of_incident(transaction, incident)}
-            for asked, counted in _reviewed([manifest for row, manifest in package if row.kind == "release"], people):
+            for asked, counted in reviewed_manifests(
+                [manifest for row, manifest in package if row.kind == "release"], people
+            ):
                 changes.append(asked)
                 by_role = Counter(role_of[person] for person in counted)
                 for role, numbers in decisions.items():
@@ -114,15 +117,14 @@ def _stale_after(manifest: Mapping[str, Any]) -> datetime:
 
 
 def _stale(package: Sequence[tuple[VersionRow, datetime]], end: datetime) -> Iterator[StaleInterval]:
-    for (row, stale_after), (following, _) in pairwise(package):
-        if stale_after < min(following.issued_at, end):
-            yield StaleInterval(row.incident, row.version, stale_after, min(following.issued_at, end))
-    last, stale_after = package[-1]
-    if stale_after < end:
-        yield StaleInterval(last.incident, last.version, stale_after, end)
+    for place, begin, until in times_too_old([(row.issued_at, stale_after) for row, stale_after in package], end):
+        row, _stale_after = package[place]
+        yield StaleInterval(row.incident, row.version, begin, until)
 
 
-def _reviewed(manifests: Iterable[Mapping[str, Any]], people: Mapping[str, str]) -> Iterator[tuple[int, list[str]]]:
+def reviewed_manifests(
+    manifests: Iterable[Mapping[str, Any]], people: Mapping[str, str]
+) -> Iterator[tuple[int, list[str]]]:
     """Yield for each release how many changes people approved for it, and who gave each decision that it first used."""
     used: set[str] = set()
     for one in manifests:
