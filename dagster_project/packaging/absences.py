@@ -116,10 +116,13 @@ def entries_of_the_inside(context: RenderingContext, _fields: tuple[Field, ...])
 
 def _unlisted(context: RenderingContext) -> Iterator[tuple[str, str, Record]]:
     """Yield field class, slot and record of every unlisted record that concerns the bridge and may be spoken of."""
+    if not context.unlisted:
+        return
+    helping = {one.reference for one in helped_workarounds(context)}
     for record in context.unlisted.values():
         field_class, source_field = _ENTRY_OF_TYPE[record.type]
         rule = shaping_rule(context, source_field)
-        helps = record.type != "workaround" or record in helped_workarounds(context)
+        helps = record.type != "workaround" or record.reference in helping
         if rule is not None and helps and (context.permits(field_class) or not context.contract_in_force):
             yield field_class, rule.slot or "other", record
 

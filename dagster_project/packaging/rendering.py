@@ -122,6 +122,8 @@ def not_permitted_by_contract(context: RenderingContext, field: Field) -> bool:
 
 def entry_of_the_inside(context: RenderingContext, field: Field) -> bool:
     """Drop what stands for a record of which nothing may be shown: `absences` says once that there is more."""
+    if not context.unlisted:
+        return False
     part, *rest = pointer_tokens(field.pointer)
     return part in _ENTRIES and rest[0] in context.unlisted
 

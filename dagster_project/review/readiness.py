@@ -127,7 +127,7 @@ def contract_obstacles(facts: BridgeFacts | None, freshness: Mapping[str, int], 
         return
     if facts.rivals:
         yield _stops("bridge_claimed_twice")
-    yield from _right("contract", (facts.contract,), freshness, now)
+    yield from _right("contract", facts.contracts, freshness, now)
     if facts.entitlements:
         yield from _right("entitlement", facts.entitlements, freshness, now)
     else:

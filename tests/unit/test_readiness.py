@@ -85,7 +85,8 @@ def ending(record: Record, left: timedelta) -> Record:
 
 
 def contract(left: timedelta) -> BridgeFacts:
-    return facts(contract=ending(context().bridge.contract, left))
+    (one,) = context().bridge.contracts
+    return facts(contract=ending(one, left))
 
 
 def entitlement(*left: timedelta) -> BridgeFacts:
@@ -508,7 +509,8 @@ def test_without_the_keys_of_the_services_nothing_can_be_signed(bench: Bench) ->
 def test_where_nobody_is_trusted_and_no_profile_is_in_use_both_are_said(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     assert stopping(readiness(workspace)) == {"-": {"trust_missing"}}
-    admit(workspace, [DeliveredUnit("test", "line 1", record_bytes(context().bridge.contract))])
+    (opening,) = context().bridge.contracts
+    admit(workspace, [DeliveredUnit("test", "line 1", record_bytes(opening))])
     assert stopping(readiness(workspace))[OURS_LATER] == {"profile_missing", "entitlement_absent"}
 
 
