@@ -217,7 +217,7 @@ class _Desk:
             return None
         return _waiting_bridge(incident, bridge, current, open_changes, page, self.missing(page))
 
-    def current(self, incident: str, bridge: str) -> "_Current":
+    def current(self, incident: str, bridge: str) -> _Current:
         """Return the current version of a bridge, and whether it is under review."""
         row = _current(versions_of(self._transaction, incident, bridge))
         items = [] if row is None else unresolved_items(self._transaction, incident)

@@ -10,6 +10,7 @@ from dagster_project.application import issuing, projecting, releasing
 from dagster_project.application.issuing import Issue, issue
 from dagster_project.application.policy_releases import release_by_policy
 from dagster_project.application.previewing import Preview, preview
+from dagster_project.application.profile_approval import propose_profile
 from dagster_project.application.profiles import assign_profile, judge_profile, load_profile, shipped_profile
 from dagster_project.application.projecting import project
 from dagster_project.application.refresh import refresh
@@ -18,33 +19,24 @@ from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected, UsageError
 from dagster_project.packaging.channels import CHANNELS, require_bridge
 from dagster_project.packaging.profile import Action
+from dagster_project.review.decisions import Act
 from dagster_project.store import profiles as profile_rows
 from dagster_project.store.tables import candidates, open_items, refreshes
 from tests.support.command_line import command_line_of
 from tests.support.moving_sources import BRIDGE, INCIDENT, pass_time, say, speak_of
 from tests.support.played_stories import played_scenario
-from tests.support.review_people import PEOPLE, Bench, make_bench
-from tests.support.workspaces import make_workspace, play_scenario
+from tests.support.released_stories import FIRST, told_story
+from tests.support.review_people import Bench
 
 PREVIEWED = ("account_team", "public_page")
+OTHER = "tidewater"
 REFUSED = "channel_without_bridge"
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """The first ten steps of the story, none of it told to anybody."""
-    made = make_workspace(tmp_path)
-    play_scenario(made, until_step=10)
-    return made
-
-
-def slip_in(workspace: Workspace, name: str) -> None:
-    """Assign a profile past the door at which that is refused."""
-    digest = load_profile(workspace, shipped_profile(name))
-    with workspace.store.begin() as transaction:
-        profile_rows.assign_profile(
-            transaction, incident=INCIDENT, bridge=BRIDGE, profile_digest=digest, at=workspace.clock.now()
-        )
+    """The story up to where security clears the vendor's public name."""
+    return told_story(tmp_path, 9).workspace
 
 
 def nobody_minds(*_arguments: object, **_more: object) -> None:
@@ -67,26 +59,35 @@ def test_a_profile_of_such_a_channel_is_assigned_to_no_bridge(workspace: Workspa
 @pytest.mark.parametrize("name", PREVIEWED)
 def test_what_was_rendered_under_it_all_the_same_is_not_released(tmp_path: Path, name: str) -> None:
     bench = slipped_in(tmp_path, name)
-    for person in PEOPLE:
-        pass_time(bench.workspace, 0.1)
-        bench.approve(person, INCIDENT, BRIDGE)
+    everybody_asked_approves(bench)
     with pytest.raises(UnsafeOrRejected, match=REFUSED):
-        release(bench.workspace, INCIDENT, BRIDGE)
+        release(bench.workspace, INCIDENT, OTHER)
 
 
 def test_policy_releases_nothing_there_and_says_why(tmp_path: Path) -> None:
     bench = slipped_in(tmp_path, "account_team")
     standing = {one.bridge: one for one in release_by_policy(bench.workspace, INCIDENT)}
-    assert (standing[BRIDGE].current, standing[BRIDGE].waits_for) == (None, REFUSED)
+    assert (standing[OTHER].current, standing[OTHER].waits_for) == (None, REFUSED)
 
 
 def slipped_in(folder: Path, name: str) -> Bench:
-    workspace = make_workspace(folder)
-    play_scenario(workspace, until_step=2)
-    bench = make_bench(workspace, name)
-    slip_in(workspace, name)
-    refresh(workspace, INCIDENT)
+    """Approve such a profile, and assign it to a bridge past the door at which that is refused; render with it."""
+    bench = told_story(folder, 2)
+    digest = propose_profile(bench.workspace, shipped_profile(name), proposer="ada")
+    for person in ("ines", "sam", "selma", "leo"):
+        bench.act(person, Act.APPROVE_PROFILE, refers_to=digest)
+    with bench.workspace.store.begin() as transaction:
+        profile_rows.assign_profile(
+            transaction, incident=INCIDENT, bridge=OTHER, profile_digest=digest, at=bench.workspace.clock.now()
+        )
+    refresh(bench.workspace, INCIDENT)
     return bench
+
+
+def everybody_asked_approves(bench: Bench) -> None:
+    for person in FIRST:
+        pass_time(bench.workspace, 0.1)
+        bench.approve(person, INCIDENT, OTHER)
 
 
 def test_no_version_is_made_for_it_by_whatever_way(workspace: Workspace) -> None:
@@ -105,10 +106,8 @@ def test_a_version_that_is_there_all_the_same_is_not_published(tmp_path: Path, m
     with monkeypatch.context() as open_doors:
         for module in (releasing, issuing):
             open_doors.setattr(module, "require_bridge", nobody_minds)
-        for person in PEOPLE:
-            pass_time(bench.workspace, 0.1)
-            bench.approve(person, INCIDENT, BRIDGE)
-        row = release(bench.workspace, INCIDENT, BRIDGE)
+        everybody_asked_approves(bench)
+        row = release(bench.workspace, INCIDENT, OTHER)
     with pytest.raises(UnsafeOrRejected, match=REFUSED):
         project(bench.workspace)
     folder = bench.workspace.settings.published / row.package_id
