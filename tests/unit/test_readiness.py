@@ -21,7 +21,7 @@ from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import FixedClock, format_instant
 from dagster_project.errors import UsageError
-from dagster_project.integrity.trust_changes import remove_person, take_roles
+from dagster_project.integrity.trust_changes import revoke_key, take_roles
 from dagster_project.packaging.context import BridgeFacts, RenderingContext
 from dagster_project.packaging.profile import Profile
 from dagster_project.packaging.vocabulary import REVIEW_ROLES
@@ -438,9 +438,9 @@ def test_what_is_wrong_is_listed_at_the_bridges_that_it_concerns(any_bench: Benc
     }
 
 
-def test_a_person_without_a_valid_key_staffs_no_role(bench: Bench) -> None:
-    at = bench.workspace.clock.now()
-    bench.change_trust(lambda trust: remove_person(trust, "selma", at))
+def test_a_person_whose_key_was_revoked_staffs_no_role(bench: Bench) -> None:
+    at, keyid = bench.workspace.clock.now(), bench.keys["selma"].keyid
+    bench.change_trust(lambda trust: revoke_key(trust, "selma", keyid, at))
     assert stopping(readiness(bench.workspace))[OURS_NOW] == {"role_unstaffed"}
 
 
