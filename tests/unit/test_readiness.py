@@ -1,4 +1,4 @@
-"""What would stop a release tonight is gathered as it is: records, profiles, trust, keys and decisions of a deployment."""
+"""What would stop a release tonight is gathered as it is: records, profiles, trust, keys and decisions."""
 
 from datetime import timedelta
 from pathlib import Path
