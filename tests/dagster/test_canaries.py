@@ -27,7 +27,7 @@ from dagster_project.clock import FixedClock, SystemClock
 from dagster_project.jobs import demo_runner
 from dagster_project.sources import admission
 from tests.harness.real_thing import listening, questions, review_and_publish
-from tests.harness.scenarios import OURS, make_scenario
+from tests.harness.scenarios import ACCOUNTS, make_scenario
 from tests.support.canaries import Aviary, Canary, found_in, plant
 from tests.support.command_line import command_line_of, fresh_command_line
 from tests.support.histories import FULL
@@ -60,7 +60,7 @@ def whole_run(folder: Path, seed: str) -> WholeRun:
     workspace = make_workspace(folder, clock)
     bench, command = make_bench(workspace), command_line_of(workspace.settings)
     digest = load_profile(workspace, shipped_profile("customer_bridge"))
-    for bridge in OURS:
+    for bridge in ACCOUNTS:
         assign_profile(workspace, digest, bridge=bridge)
     seed_dagster_home(workspace.settings)
     said: dict[str, bytes] = {}
@@ -77,7 +77,7 @@ def whole_run(folder: Path, seed: str) -> WholeRun:
             file.write_bytes(b"\n".join([*delivery.lines, broken]) + b"\n")
             said[f"ingest {number}"] = command("ingest", "landing", str(file)).everything.encode()
             file.unlink()
-            run(scenario.incident)
+            assert run(scenario.incident).success
             review_and_publish(bench, scenario.incident)
         publish(workspace)
         for question in [*questions(scenario.incident), ("verify",), ("health",)]:
@@ -95,7 +95,9 @@ def _left(workspace: Workspace, seed: str, canaries: list[Canary], said: dict[st
     outside |= {str(path): str(path).encode() for path in files if path.is_relative_to(settings.published)}
     outside[str(public)] = files[public]
     dagster = {str(path): body for path, body in files.items() if path.is_relative_to(settings.dagster_home)}
-    rest = {str(path): body for path, body in files.items() if str(path) not in {*outside, *dagster}}
+    # What sources delivered lies as they wrote it where they put it; it is no copy of ours.
+    delivered = {str(path) for path in files if path.is_relative_to(settings.landing)}
+    rest = {str(path): body for path, body in files.items() if str(path) not in {*outside, *dagster, *delivered}}
     return WholeRun(seed, canaries, outside, said | dagster, rest)
 
 

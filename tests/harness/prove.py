@@ -6,8 +6,9 @@ path.
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import chain, islice
 from typing import Final
 
@@ -42,15 +43,14 @@ def prove(mutations: int, seed: str, *, processes: int = 2) -> Figures:
 def _parts(pool: ProcessPoolExecutor, seed: str, stages: int, processes: int) -> Iterator[Figures]:
     """Yield the figures of all stages and then of all blocks, in order, without an end."""
     blocks = (range(first, first + _BLOCKS_PER_TASK) for first in range(0, 10**9, _BLOCKS_PER_TASK))
-    tasks = chain(
-        ((run_stage, (f"{seed}/{number}",)) for number in range(stages)),
-        ((run_blocks, (seed, numbers)) for numbers in blocks),
+    tasks: Iterator[Callable[[], Figures]] = chain(
+        (partial(run_stage, f"{seed}/{number}") for number in range(stages)),
+        (partial(run_blocks, seed, numbers) for numbers in blocks),
     )
-    waiting = [pool.submit(work, *given) for work, given in islice(tasks, processes * 2)]
+    waiting = [pool.submit(work) for work in islice(tasks, processes * 2)]
     while True:
         yield waiting.pop(0).result()
-        work, given = next(tasks)
-        waiting.append(pool.submit(work, *given))
+        waiting.append(pool.submit(next(tasks)))
 
 
 def _say(text: str) -> None:

@@ -52,7 +52,7 @@ from tests.harness.bases import Base
 from tests.harness.figures import Figures
 from tests.harness.permitted import change_of_a_fact
 from tests.harness.restricted import PROPOSALS, Proposal
-from tests.harness.scenarios import OURS, Delivery, Scenario, make_scenario
+from tests.harness.scenarios import ACCOUNTS, OURS, Delivery, Scenario, make_scenario
 from tests.support.command_line import command_line_of
 from tests.support.histories import History, histories_of, shipped_tables
 from tests.support.mutations import seeded
@@ -164,7 +164,7 @@ def stage(seed: str) -> Iterator[Stage]:
         for number, delivery in enumerate(scenario.deliveries):
             clock.set(delivery.at)
             admit(workspace, _units(delivery))
-            for bridge in OURS if number == 0 else ():
+            for bridge in ACCOUNTS if number == 0 else ():
                 assign_profile(workspace, digest, bridge=bridge)
             refresh(workspace, scenario.incident)
             review_and_publish(bench, scenario.incident)

@@ -52,7 +52,7 @@ _WORDS: Final[Mapping[str, tuple[object, ...]]] = {
 def mutate_restricted(base: Base, random: Random, figures: Figures, *, times: int) -> None:
     """Make mutations of what must not show until `times` were kept, or no more can be made of this base."""
     made = 0
-    for _attempt in range(times * _TRIES):
+    for _attempt in range(times * _TRIES if base.bridges else 0):
         if made == times:
             return
         proposal = random.choices(_KINDS, _WEIGHTS)[0](base, random)

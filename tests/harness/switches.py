@@ -163,7 +163,7 @@ def _every_record_feeds(patch: Patch) -> None:
 
 
 def _nothing_gives_way(patch: Patch) -> None:
-    proper = rendering.reviewed_fields
+    proper = reviewed_fields.reviewed_fields
 
     def reviewed(review: Any, fields: Any, by_rule: Any) -> Any:  # noqa: ANN401 - passed on
         return proper(msgspec.structs.replace(review, gone=()), fields, by_rule)

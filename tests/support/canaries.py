@@ -120,7 +120,7 @@ def _planted(delivery: Delivery, aviary: Aviary) -> Delivery:
         event = json.loads(line)
         kind = event["type"]
         _fill(event["data"], record_schemas()[kind], f"{kind}#", aviary)
-        event["recordedby"] = aviary.word(f"{kind}: recordedby")
+        event["recordedby"] = aviary.word(f"{kind}: recordedby", is_identifier=True)
         event["causationid"] = aviary.word(f"{kind}: causationid", is_identifier=True)
         if kind == "contract":
             bridge = aviary.word("contract: bridge of another incident", is_identifier=True)

@@ -48,7 +48,7 @@ CLASS_OF = {
     "bridge-timeline#/at": "checkpoint",
     "contract#/committed_cadence_minutes": "template_parameter",
 }
-_MOST_TRIED: Final = 8
+_FIRST_TRIED: Final = 8
 _LONG, _SOON = timedelta(days=400), timedelta(minutes=65)
 
 
@@ -285,8 +285,10 @@ def content_with(fact: Fact, value: object) -> bytes | None:
 def is_shown(fact: Fact, before: bytes) -> bool:
     own = fact.record.data[fact.pointer[1:]]
     others = [one for one in alternatives(fact) if one != own]
-    # Some of a long list, spread over it, are as good as all: what is looked for is one that shows.
-    return any(content_with(fact, one) != before for one in others[:: max(1, len(others) // _MOST_TRIED)])
+    # Those spread over a long list first: what is looked for is one that shows.
+    apart = max(1, len(others) // _FIRST_TRIED)
+    in_turn = [one for begin in range(apart) for one in others[begin::apart]]
+    return any(content_with(fact, one) != before for one in in_turn)
 
 
 def is_on_hold(fact: Fact, rendering: Rendering) -> bool:
