@@ -29,7 +29,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 
 def contents(run: CommandLine, incident: str) -> list[dict[str, object]]:
-    history = run("history", incident, "--json").json
+    history = run("history", incident, "--json").json["candidates"]
     return list({one["content_number"]: one["content"] for one in history}.values())
 
 
@@ -47,7 +47,7 @@ def test_playing_shows_every_transition_of_a_component_at_its_time(played: Comma
     assert statuses(played, SEARCH, "search") == search
     documents = ["-", "degraded", *["operational"] * 4]
     assert statuses(played, SEARCH, "document-storage") == documents
-    moments = [one["evaluated_at"] for one in played("history", SEARCH, "--json").json]
+    moments = [one["evaluated_at"] for one in played("history", SEARCH, "--json").json["candidates"]]
     assert moments == sorted(moments)
 
 
