@@ -68,7 +68,8 @@ def ending(record: Record, left: timedelta) -> Record:
 
 
 def contract(left: timedelta) -> BridgeFacts:
-    return facts(contract=ending(context().bridge.contract, left))
+    (one,) = context().bridge.contracts
+    return facts(contract=ending(one, left))
 
 
 def entitlement(*left: timedelta) -> BridgeFacts:
