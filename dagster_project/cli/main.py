@@ -19,6 +19,7 @@ from dagster_project.cli.output import run
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
 from dagster_project.cli.refreshing import refresh, replay
+from dagster_project.cli.scanning import scan
 from dagster_project.cli.standing import health, receive
 from dagster_project.cli.trust import trust
 from dagster_project.settings import read_settings
@@ -44,7 +45,7 @@ def channelsafe(context: click.Context) -> None:
 
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
-    trust, audit,
+    trust, audit, scan,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)
