@@ -172,6 +172,9 @@ def _part_of_another(kept: Sequence[tuple[int, int, str, str, str]], one: tuple[
     if rank is None:
         return False
     return any(
-        other[0] < one[1] and one[0] < other[1] and _YIELDS.get(other[2], 0) < rank and not other[3].startswith(("N", "M"))
+        other[0] < one[1]
+        and one[0] < other[1]
+        and _YIELDS.get(other[2], 0) < rank
+        and not other[3].startswith(("N", "M"))
         for other in kept
     )

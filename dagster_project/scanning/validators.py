@@ -47,7 +47,13 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE: Final = re.compile(
-    r"\$\{|\$\(|\$[A-Za-z_0-9]+$|%[sd(]|\{\{|<[^>]*>|\[\[|process\.env|os\.environ|getenv|#\{|^\$\w|^%\w+%$", re.IGNORECASE
+    r"\$\{|\$\(|\$[A-Za-z_0-9]+$|%[sd(]|\{\{|<[^>]*>|\[\[|process\.env|os\.environ|getenv|#\{|^\$\w|^%\w+%$",
+    re.IGNORECASE,
+)
+# A name such as `secret_length` or `credentialsId` speaks of a secret and holds none.
+_NAME_OF_ANOTHER_THING: Final = re.compile(
+    r"(?:name|length|size|id|file|path|url|variable|type|count|selector|chars)[\"']?\s*[:=!>]+\s*@?[\"'`]?$",
+    re.IGNORECASE,
 )
 _CONTEXT: Final = 48
 
@@ -71,7 +77,7 @@ def _issuer(digits: str) -> bool:
     if lengths is None or not lengths[0] <= len(digits) <= lengths[1]:
         return False
     if digits[0] == "3":
-        return digits[1] in "04567 8".replace(" ", "") or digits[1] == "5"
+        return digits[1] in "045678"
     if digits[0] == "2":
         return "2221" <= digits[:4] <= "2720" or digits[:4] in ("2014", "2149", "2200", "2201", "2202", "2203", "2204")
     return True
@@ -128,6 +134,8 @@ def ip(text: str, start: int, end: int) -> Span | None:
         parsed = ipaddress.ip_address(address.rstrip("."))
     except ValueError:
         return None
+    if re.match(r"\.\d", text[end : end + 2]):
+        return None
     fits = slash and prefix.isdigit() and int(prefix) <= parsed.max_prefixlen
     return (start, end) if fits else (start, start + len(address.rstrip(".")))
 
@@ -138,7 +146,9 @@ def ip_dashed(text: str, start: int, end: int) -> Span | None:
         parsed = ipaddress.IPv4Address(re.sub("[-_]", ".", text[start:end]))
     except ValueError:
         return None
-    named = re.search(r"(?:ip|dhcp|host|node|static|dyn|addr|ec2|client|pool|vm)[-_]$", _before(text, start), re.IGNORECASE)
+    named = re.search(
+        r"(?:ip|dhcp|host|node|static|dyn|addr|ec2|client|pool|vm)[-_]$", _before(text, start), re.IGNORECASE
+    )
     return (start, end) if named or parsed.is_private else None
 
 
@@ -166,7 +176,20 @@ def email(text: str, start: int, end: int) -> Span | None:
     labels = domain.split(".")
     if ".." in local or local.startswith(".") or local.endswith("."):
         return None
-    if labels[-1].lower() in ("png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "json", "html", "service", "timer"):
+    if labels[-1].lower() in (
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "js",
+        "css",
+        "json",
+        "html",
+        "service",
+        "timer",
+    ):
         return None
     return None if any(one.startswith("-") or one.endswith("-") for one in labels) else (start, end)
 
@@ -259,6 +282,8 @@ def assigned(text: str, start: int, end: int) -> Span | None:
     """A value given to a name such as `password`: no reference, no placeholder, something to read in it."""
     whole = text[start:end]
     quoted = start > 0 and text[start - 1] in "\"'`"
+    if _NAME_OF_ANOTHER_THING.search(_before(text, start)) or _masked(whole):
+        return None
     if not re.search(r"[A-Za-z0-9]{2}|[A-Za-z0-9].*[^\w\s]", whole) or _PLACEHOLDER.search(whole):
         return None
     if _REFERENCE.search(whole) and len(set(whole)) < 24 and not re.search(r"[})\]][^})\]]", whole):  # noqa: PLR2004
@@ -275,10 +300,10 @@ def credentials(text: str, start: int, end: int) -> Span | None:
     """`user:password` as given to a program: no reference to a variable, no placeholder, not the same word twice."""
     whole = text[start:end].strip("\"'")
     user, _, password = whole.partition(":")
-    if _REFERENCE.search(whole) or re.search(r"\$[A-Z{]|<|%\w+%", whole) or not (password or user):
+    if re.search(r"(?:^|[:\"'])\$|\$[{(]|<|\{\{|%\w+%", whole) or not (password or user):
         return None
     plain = {one.strip("\"'{}") for one in (user, password)}
-    return None if len(plain) == 1 or plain <= {"xxx", "yyy", "XXX", "test", "user", "username", "password", "pass"} else (start, end)
+    return None if len(plain) == 1 or plain <= {"xxx", "yyy", "XXX"} else (start, end)
 
 
 def header_value(text: str, start: int, end: int) -> Span | None:

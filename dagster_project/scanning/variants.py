@@ -15,7 +15,9 @@ from typing import Final
 DEPTH: Final = 3
 # Readings of one text never hold more than this many times its characters: decoding cannot be made to run on.
 _LARGEST: Final = 8
-_INVISIBLE: Final = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+)
 _HOMOGLYPHS: Final = str.maketrans(
     "аеорсухіјѕԁһкмтвнАЕОРСХІЈЅКМТВНУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ‐‑‒–—−․。‚’‘“”",  # noqa: RUF001 - that is what they are
     "aeopcyxijsdhkmtbhAEOPCXIJSKMTBHYoavikptuxABEZHIKMNOPTYX------..,''\"\"",
