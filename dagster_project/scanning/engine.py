@@ -23,14 +23,14 @@ from dagster_project.scanning.variants import Reading, readings_of
 _YIELDS: Final = {"CREDIT_CARD": 1, "US_SSN": 2, "PHONE_NUMBER": 3}
 _NEGATION: Final = re.compile(
     r"\b(?:no|not|never|without|cannot|can't|don't|doesn't|haven't|isn't|unable to (?:give|provide|share))\b"
-    r"(?:\s+(?:yet|currently|have|has|give|giving|provide|share|offer|any|an|a|the|firm|available|at this time)){0,4}\s*$",
+    r"(?:\s+(?:yet|currently|have|has|give|giving|provide|share|offer|any|an|a|the|firm|available)){0,4}\s*$",
     re.IGNORECASE,
 )
 _CLAUSE: Final = 60
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
-    """What was found where: code points of the text, half open; `digest` is keyed, and the text itself is never kept."""
+    """What was found where: code points of the text, half open; `digest` is keyed, the text is never kept."""
 
     start: int
     end: int

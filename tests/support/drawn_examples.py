@@ -15,7 +15,7 @@ _ALPHABETS: Final = {
 
 def drawn(example: str, *, seed: int = 1) -> str:
     """Fill ``{an:36}`` and its like with drawn characters."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - reproducible on purpose
     return re.sub(
         r"\{(an|AN|al|h):(\d+)\}", lambda one: "".join(draw.choices(_ALPHABETS[one[1]], k=int(one[2]))), example
     )

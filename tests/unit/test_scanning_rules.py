@@ -11,7 +11,7 @@ import pytest
 from dagster_project.application.scanning import shipped_rules
 from dagster_project.errors import UsageError
 from dagster_project.scanning.engine import HyperscanPreselector, LiteralPreselector, Scanner
-from dagster_project.scanning.rules import rules_of
+from dagster_project.scanning.rules import Rule, rules_of
 from tests.support.command_line import fresh_command_line
 from tests.support.drawn_examples import drawn
 
@@ -21,7 +21,7 @@ SCANNER = Scanner(RULES, LiteralPreselector(RULES), key=b"k" * 32)
 
 
 @pytest.mark.parametrize("rule", PATTERNED, ids=lambda one: one.id)
-def test_a_rule_finds_its_positive_examples_and_passes_its_negative_ones(rule) -> None:  # type: ignore[no-untyped-def]
+def test_a_rule_finds_its_positive_examples_and_passes_its_negative_ones(rule: Rule) -> None:
     alone = Scanner([rule], LiteralPreselector([rule]), key=b"k" * 32)
     for seed in range(3):
         assert all(alone.scan(drawn(one, seed=seed)) for one in rule.positives)
