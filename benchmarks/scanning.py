@@ -14,6 +14,7 @@ from dagster_project.application.scanning import shipped_rules
 from dagster_project.scanning.engine import HyperscanPreselector, LiteralPreselector, Scanner
 
 SIZE: Final = 1_000_000
+_ADDRESSED: Final = 0.05
 _TIERS: Final = ("literal", "numeric", "card", "ipv6", "blob", "wording")
 
 
@@ -44,7 +45,7 @@ def log_text(size: int) -> str:
             draw.choices(words, k=10)
         )
         line += f" ms={draw.randint(1, 9999)}" + (
-            f" from 10.{draw.randint(0, 255)}.3.4" if draw.random() < 0.05 else ""
+            f" from 10.{draw.randint(0, 255)}.3.4" if draw.random() < _ADDRESSED else ""
         )
         lines.append(line)
         length += len(line) + 1

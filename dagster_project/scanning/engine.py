@@ -5,6 +5,7 @@ database per tier, and `LiteralPreselector` in pure Python. Every match is then 
 engines can differ only where a preselector passes over a line; a test compares them.
 """
 
+import importlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class LiteralPreselector:
 
 def _hyperscan() -> Any:  # noqa: ANN401 - the wheel has no types
     try:
-        import hyperscan  # noqa: PLC0415 - an optional wheel
+        return importlib.import_module("hyperscan")
     except ImportError as error:
         raise Unavailable(
             "hyperscan_missing",
@@ -70,7 +71,6 @@ def _hyperscan() -> Any:  # noqa: ANN401 - the wheel has no types
             where="scanner",
             what_to_do="Install `hyperscan`, or scan with the pure engine.",
         ) from error
-    return hyperscan
 
 
 class HyperscanPreselector:
