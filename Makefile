@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DATA ?= ../shared/data
 
-.PHONY: help install demo dev test lint format prove-real prove-all lock clean
+.PHONY: help install demo dev test lint format prove-real prove-review prove-all lock clean
 
 help:
 	@echo "make demo        run the sample incident through Dagster and print what the customers' pages said"
@@ -12,6 +12,7 @@ help:
 	@echo "make test        lint, types, import rules, definitions and every test at reduced counts"
 	@echo "make lint        ruff, mypy, import-linter and dg check defs alone"
 	@echo "make prove-real  the acceptance run on real incidents: make prove-real DATA=FOLDER"
+	@echo "make prove-review  the same incidents reviewed by scripted people: make prove-review DATA=FOLDER"
 	@echo "make prove-all   every invariant at full counts, and prove-real"
 	@echo "make clean       remove the environment, caches and the demo's state"
 
@@ -44,6 +45,10 @@ test: lint
 
 prove-real: install
 	CHANNELSAFE_REAL_DATA=$(DATA) $(BIN)/pytest -m real_data -s
+
+prove-review: install
+	CHANNELSAFE_REAL_DATA=$(DATA) CHANNELSAFE_EXAMPLES=full $(BIN)/pytest -m real_data -s \
+		tests/real_data/test_reviewed_incidents.py
 
 prove-all: install
 	CHANNELSAFE_REAL_DATA=$(DATA) CHANNELSAFE_EXAMPLES=full $(BIN)/pytest -n 2

@@ -1,8 +1,8 @@
 -- candidates: one row per candidate ever rendered, whether it passed or not.
 -- From the store's candidates. publication_state is 'candidate' where it is in passed_candidates, else 'failed_check';
--- nothing is released yet. outcome is 'held' where a field or slot is on hold; holds counts them, leafless ones
--- included. carried_forward counts the fields that are as in the candidate before. content_digest is plain where the
--- candidate passed and keyed where it did not; snapshot_digest is always keyed.
+-- what was released of it is in version_origins. outcome is 'held' where a field or slot is on hold; holds counts
+-- them, leafless ones included. carried_forward counts the fields that are as in the candidate before. content_digest
+-- is plain where the candidate passed and keyed where it did not; snapshot_digest is always keyed.
 CREATE VIEW candidates AS
 SELECT
     candidate.candidate_id,

@@ -1,8 +1,8 @@
 """Analytics: publishing what the store holds of candidates as two DuckDB files that analysts may open at any time.
 
 Belongs here: the one publisher. The files are a projection: they can be deleted, and the next publication makes
-them again. `internal.duckdb` holds every candidate; `public.duckdb` has the same views, filled from released
-versions only, and as nothing can be released yet it has no rows.
+them again. `internal.duckdb` holds every candidate; `public.duckdb` has the same views, and rows only of what bridges
+can see of released versions, taken over from the internal file once it is built.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from typing import Final
 
 from dagster_project.application.analytics_columns import INTERNAL_FILE, PUBLIC_FILE, VIEWS
 from dagster_project.application.analytics_columns import TABLES as TABLE_COLUMNS
-from dagster_project.application.analytics_keeping import keep, unmoved
+from dagster_project.application.analytics_keeping import keep, keep_public, unmoved
 from dagster_project.application.analytics_position import (
     Counts,
     Position,
@@ -25,6 +25,7 @@ from dagster_project.application.analytics_position import (
     write_seal,
 )
 from dagster_project.application.analytics_reading import Reading
+from dagster_project.application.analytics_releases import released_rows
 from dagster_project.application.analytics_rows import TABLES, PositionRow, PublicationRow
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.duckdb_columns import Row
@@ -37,7 +38,7 @@ from dagster_project.store.transaction import Transaction
 CURSOR: Final = "analytics"
 _SQL: Final = Path(__file__).parents[2] / "sql"
 # Raised when the rows change their meaning without a change of tables or views: what was published is then stale.
-_FORM: Final = 1
+_FORM: Final = 2
 
 
 @dataclass(frozen=True)
@@ -134,16 +135,17 @@ def _build(
     positions = incident_positions(transaction)
     staying = frozenset[str]() if before is None else unmoved(before, positions)
     moved = {name: positions[name] for name in sorted(positions.keys() - staying)}
-    return {
-        INTERNAL_FILE: build_file(
-            folder / INTERNAL_FILE,
-            tables=TABLES,
-            rows=_rows(workspace, transaction, position, moved),
-            statements=statements,
-            kept=None if before is None else keep(before, staying),
-        ),
-        PUBLIC_FILE: build_file(folder / PUBLIC_FILE, tables=TABLES, rows=_released(), statements=statements),
-    }
+    internal = build_file(
+        folder / INTERNAL_FILE,
+        tables=TABLES,
+        rows=_rows(workspace, transaction, position, moved),
+        statements=statements,
+        kept=None if before is None else keep(before, staying),
+    )
+    public = build_file(
+        folder / PUBLIC_FILE, tables=TABLES, rows=(), statements=statements, kept=keep_public(internal.path)
+    )
+    return {INTERNAL_FILE: internal, PUBLIC_FILE: public}
 
 
 def _put_in_place(workspace: Workspace, position: Position, definition: str, built: Mapping[str, Built]) -> Seal:
@@ -164,6 +166,7 @@ def _rows(
     workspace: Workspace, transaction: Transaction, position: Position, positions: Mapping[str, str]
 ) -> Iterator[Row]:
     yield from Reading(transaction).every_row(positions)
+    yield from released_rows(workspace, transaction, positions)
     for incident, reached in positions.items():
         yield PositionRow(incident=incident, position=reached)
     yield PublicationRow(
@@ -172,11 +175,6 @@ def _rows(
         log_sequence=position.log_sequence,
         published_at=workspace.clock.now(),
     )
-
-
-def _released() -> Iterator[Row]:
-    """Yield the rows of released versions, from which alone the public file is made: nothing can be released yet."""
-    yield from ()
 
 
 def _move_cursor(workspace: Workspace, position: int) -> None:

@@ -32,10 +32,14 @@ def _by_name(*tables: Table) -> Mapping[str, Table]:
     return MappingProxyType({table.name: table for table in tables})
 
 
-# The tables behind the views, in the schema `published`. Both files have all of them; as nothing can be released
-# yet, only the internal file may hold rows.
+# What a bridge can see of a released version itself: nothing else may be in the public file.
+PUBLIC_TABLES: Final = ("released_versions", "released_fields")
+# The tables behind the views, in the schema `published`. Both files have all of them.
 TABLES: Final = _by_name(
-    *(Table(name, columns_of(row_type), row_type.unique) for name, row_type in rows.TABLES.items())
+    *(
+        Table(name, columns_of(row_type), row_type.unique, FILES if name in PUBLIC_TABLES else (INTERNAL_FILE,))
+        for name, row_type in rows.TABLES.items()
+    )
 )
 
 _WHICH: Final = "candidate_id incident bridge ordinal"
@@ -57,6 +61,10 @@ def _of_candidate(name: str) -> Table:
 
 def _count(name: str, description: str) -> Column:
     return Column(name, "BIGINT", nullable=False, description=description)
+
+
+def _share(name: str, description: str) -> Column:
+    return Column(name, "DOUBLE", nullable=True, description=description)
 
 
 def _flag(name: str, description: str) -> Column:
@@ -83,7 +91,7 @@ def _candidates() -> Table:
         "publication_state",
         "VARCHAR",
         nullable=False,
-        description="'candidate' where it passed; nothing is released yet.",
+        description="'candidate' where it passed; what was released of it is in version_origins.",
         allowed=("candidate", "failed_check"),
     )
     valid_until = nullable(_VALID_UNTIL[0], "Until when its release check holds; NULL where it did not pass.")
@@ -137,6 +145,33 @@ def _release_checks() -> Table:
     return Table("release_checks", columns, table.unique)
 
 
+def _acceptance() -> Table:
+    columns = (
+        *pick(TABLES["version_origins"].columns, "incident bridge"),
+        _count("versions", "How many versions were released."),
+        _count("handed_off", "How many of them are on record as handed off."),
+        _count("with_verdict", "How many of those handed off have a verdict of the bridge's lead."),
+        _count("accepted_without_reopening", "How many of those were accepted, and no internal system was reopened."),
+        _count(
+            "verdicts_without_hand_off", "How many have a verdict though no hand-off is on record; counted nowhere."
+        ),
+        _share("response_rate", "Is with_verdict / handed_off; NULL where nothing was handed off."),
+        _share("accepted_share", "Is accepted_without_reopening / with_verdict; NULL where there is no verdict."),
+    )
+    return Table("acceptance", columns, ("incident", "bridge"))
+
+
+def _findings_by_kind() -> Table:
+    columns = (
+        *pick(TABLES["findings"].columns, "kind"),
+        _count("findings", "How many findings of this kind there are."),
+        _count("versions_concerned", "How many different versions they are about."),
+        _count("versions", "How many versions were ever released."),
+        _share("findings_per_version", "Is findings / versions."),
+    )
+    return Table("findings_by_kind", columns, ("kind",))
+
+
 # The views, in the order in which they build on each other; one file in `sql/` each.
 VIEWS: Final = _by_name(
     _passed_candidates(),
@@ -153,5 +188,13 @@ VIEWS: Final = _by_name(
     _same("open_items"),
     _open_item_evidence(),
     _release_checks(),
+    _same("released_versions"),
+    _same("released_fields"),
+    _same("version_origins"),
+    _same("decisions"),
+    _same("receipts"),
+    _same("findings"),
+    _acceptance(),
+    _findings_by_kind(),
     _same("publication"),
 )

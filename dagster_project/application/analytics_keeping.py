@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+from dagster_project.application.analytics_columns import PUBLIC_TABLES
 from dagster_project.application.analytics_rows import TABLES
 from dagster_project.connections.duckdb_files import ROWS_SCHEMA, Kept
 from dagster_project.connections.duckdb_reading import reading
@@ -18,6 +19,7 @@ _INCIDENTS: Final = "(FROM kept)"
 _STAYING: Final[Mapping[str, str]] = {
     "incident": _INCIDENTS,
     "candidate_id": f"(FROM before.{ROWS_SCHEMA}.candidates SELECT candidate_id WHERE incident IN {_INCIDENTS})",
+    "package_id": f"(FROM before.{ROWS_SCHEMA}.version_origins SELECT package_id WHERE incident IN {_INCIDENTS})",
     "open_item_id": f"(FROM before.{ROWS_SCHEMA}.open_items SELECT open_item_id WHERE incident IN {_INCIDENTS})",
 }
 
@@ -41,3 +43,11 @@ def keep(before: Path, names: Collection[str]) -> Kept:
         if row_type.part_of
     }
     return Kept(before, names, questions)
+
+
+def keep_public(internal: Path) -> Kept:
+    """Return the rows of a built internal file that the public file may show: released versions as bridges see them.
+
+    They were read from signed bytes when they were copied there (`analytics_releases`).
+    """
+    return Kept(internal, (), {name: f"FROM before.{ROWS_SCHEMA}.{name}" for name in PUBLIC_TABLES})

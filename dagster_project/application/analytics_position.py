@@ -17,6 +17,7 @@ from dagster_project.integrity.canonical import NotCanonical, canonical_bytes, p
 from dagster_project.integrity.digests import keyed_digest
 from dagster_project.integrity.documents import document_of
 from dagster_project.store import records
+from dagster_project.store.release_tables import decisions, findings, receipts, versions
 from dagster_project.store.tables import candidates, incidents, internal_manifests, open_items, release_checks
 from dagster_project.store.transaction import Transaction
 
@@ -27,7 +28,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """How far each log had come. Every part only ever rises, so an equal position means that nothing is new.
 
     `revisions` and `observed_revisions` are sums over all incidents; they rise with every pending change, and with
-    every refresh that observes one. The last four parts are counts.
+    every refresh that observes one. The last eight parts are counts.
     """
 
     candidate_id: int
@@ -39,6 +40,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     incidents: int
     open_items: int
     resolved_items: int
+    versions: int
+    decisions: int
+    receipts: int
+    findings: int
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +74,10 @@ def position_of(transaction: Transaction) -> Position:
         _of(incidents, sa.func.count()).label("incidents"),
         _of(open_items, sa.func.count()).label("open_items"),
         _of(open_items, sa.func.count(open_items.c.resolved_at)).label("resolved_items"),
+        _of(versions, sa.func.count()).label("versions"),
+        _of(decisions, sa.func.count()).label("decisions"),
+        _of(receipts, sa.func.count()).label("receipts"),
+        _of(findings, sa.func.count()).label("findings"),
     )
     found = transaction.connection.execute(statement).mappings().one()
     counted = {name: int(value or 0) for name, value in found.items()}
@@ -86,6 +95,11 @@ def incident_positions(transaction: Transaction) -> dict[str, str]:
         ),
         _grouped(internal_manifests.c.incident, sa.func.max(internal_manifests.c.created_at)),
         _grouped(open_items.c.incident, sa.func.max(open_items.c.opened_at), sa.func.max(open_items.c.resolved_at)),
+        # The state of a version moves with a version or a decision, and with nothing else.
+        _grouped(versions.c.incident, sa.func.max(versions.c.issued_at)),
+        _grouped(decisions.c.incident, sa.func.max(decisions.c.decision_id)).where(decisions.c.incident != ""),
+        _grouped(receipts.c.incident, sa.func.max(receipts.c.receipt_id)),
+        _grouped(findings.c.incident, sa.func.max(findings.c.finding_id)),
     ]
     found: dict[str, list[str]] = {}
     for number, part in enumerate(parts):

@@ -149,7 +149,7 @@ class Reading:
                 candidate_id=row.candidate_id,
                 pointer=draft.pointer,
                 field_class=draft.field_class,
-                value=_text(values.get(draft.pointer)) if passed else None,
+                value=as_text(values.get(draft.pointer)) if passed else None,
                 withheld=not passed,
                 value_digest=self._key(group.value_digest),
                 on_hold=hold is not None,
@@ -202,8 +202,8 @@ class Reading:
                 op=one.op,
                 pointer=one.pointer,
                 cause=one.cause,
-                old_value=_text(one.old) if old_shown else None,
-                new_value=_text(one.new) if new_shown else None,
+                old_value=as_text(one.old) if old_shown else None,
+                new_value=as_text(one.new) if new_shown else None,
                 old_digest=None if one.old_digest is None else self._key(one.old_digest),
                 new_digest=None if one.new_digest is None else self._key(one.new_digest),
                 evidence_records=len(one.evidence),
@@ -302,6 +302,6 @@ def _slots(row: CandidateRow, content: dict[str, Any]) -> Iterator[Row]:
         )
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """Return a package value as text: text as it is, anything else as canonical JSON, nothing as None."""
     return value if value is None or isinstance(value, str) else canonical_bytes(value).decode()

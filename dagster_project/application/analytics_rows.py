@@ -13,15 +13,19 @@ back; plain ones (``sha256:``) name profiles, rules, the renderer and the conten
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, get_args
 
+from dagster_project.application.findings import FINDING_KINDS
+from dagster_project.application.receipts import RECEIPT_KINDS
 from dagster_project.application.reporting import VALIDITY_RULE
 from dagster_project.connections.duckdb_columns import KEYED, PLAIN, Row, Says
+from dagster_project.integrity.publication import PublicState
 from dagster_project.packaging.drafting.slots import SLOT_TRANSFORMATIONS
-from dagster_project.packaging.open_items import RESOLUTIONS
+from dagster_project.packaging.open_items import RELEASE_RESOLUTIONS, RESOLUTIONS
 from dagster_project.packaging.release_rules import INPUTLESS, RELEASE_RULES
 from dagster_project.packaging.transformations import TRANSFORMATIONS
 from dagster_project.packaging.vocabulary import FIELD_CLASSES, REVIEW_ROLES, SLOT_STATES
+from dagster_project.review.decisions import Act
 from dagster_project.store.candidates import CandidateOutcome
 
 # OpenLineage's words, the nine causes of a delta (design, section 6) and the keyed operations.
@@ -31,6 +35,9 @@ _CAUSES: Final = (
     "new_evidence", "source_update", "routine_carry_forward", "policy_change", "review_decision", "correction",
     "renderer_change", "clock", "reaffirmation",
 )  # fmt: skip
+_VERSION_KINDS: Final = ("release", "acknowledgement", "reaffirmation", "pull")
+_PUBLICATION_STATES: Final = get_args(PublicState)
+_ACTS: Final = tuple(act.value for act in Act if act not in {Act.APPROVE_PROFILE, Act.REJECT_PROFILE})
 _OPERATIONS: Final = ("add", "remove", "replace")
 _OUTCOMES: Final = tuple(outcome.value for outcome in CandidateOutcome)
 _TRANSFORMATIONS: Final = tuple(sorted({*TRANSFORMATIONS, *SLOT_TRANSFORMATIONS, *INPUTLESS}))
@@ -54,6 +61,8 @@ TzdataVersion = Annotated[str, Says("The version of the time zone data.")]
 EvaluationInstant = Annotated[datetime, Says("The instant for which the candidate was rendered.")]
 AsOf = Annotated[datetime | None, Says("The latest recorded time among the records that feed its fields.")]
 PredecessorId = Annotated[int | None, Says("The candidate before it on this bridge; NULL for the first.")]
+Version = Annotated[int, Says("The version, counted for its incident and bridge from 1.")]
+PackageId = Annotated[str, Says("The opaque id of the package, which its bridge knows it by.")]
 Slot = Annotated[str, Says("The placeholder slot, by its name in the profile.")]
 RejectedInputs = Annotated[int, Says("How many rejected inputs are behind it.")]
 EvidenceRecords = Annotated[int, Says("How many record versions are behind it.")]
@@ -251,7 +260,7 @@ class OpenItemRow(Row, frozen=True, kw_only=True):
     open_item_id: Annotated[int, Says("The open item, counted over all incidents.")]
     incident: Incident
     bridge: Annotated[str, Says("The customer bridge; '' where it concerns all of them.")]
-    kind: Annotated[str, Says("What kind of conflict or question it is.", tuple(RESOLUTIONS))]
+    kind: Annotated[str, Says("What kind of conflict or question it is.", (*RESOLUTIONS, *RELEASE_RESOLUTIONS))]
     slot: Annotated[str, Says("The slot in which it shows.")]
     fields: Annotated[tuple[str, ...], Says("The fields concerned.")]
     owner_role: Annotated[str, Says("Who resolves it.", REVIEW_ROLES)]
@@ -271,6 +280,95 @@ class EvidenceRow(Row, frozen=True, kw_only=True):
     recordid: RecordId
     recordversion: RecordVersion
     data_digest: DataDigest
+
+
+class ReleasedVersionRow(Row, frozen=True, kw_only=True):
+    """One released version, as its bridge can see it: from the signed index, statement and package alone."""
+
+    unique: ClassVar[tuple[str, ...]] = ("package_id", "version")
+    part_of: ClassVar[str] = "package_id"
+    package_id: PackageId
+    version: Version
+    kind: Annotated[str, Says("What brought it about.", _VERSION_KINDS)]
+    publication_state: Annotated[str, Says("Its publication state, as the signed index says.", _PUBLICATION_STATES)]
+    channel: Annotated[str, Says("The channel that it was released to.")]
+    profile_label: Annotated[str, Says("The label of its disclosure profile.")]
+    content_digest: Annotated[str, Says("The digest of its content, which its last approval signs.", form=PLAIN)]
+    issued_at: Annotated[datetime, Says("When it was issued.")]
+    as_of: Annotated[datetime | None, Says("By when what it states was recorded; NULL where it states nothing.")]
+    stale_after: Annotated[datetime, Says("When its data becomes too old to rely on.")]
+    reaffirmed_at: Annotated[datetime | None, Says("When a person saw it to be still so; NULL where nobody did.")]
+
+
+class ReleasedFieldRow(Row, frozen=True, kw_only=True):
+    """One leaf of a released version that is not pulled."""
+
+    unique: ClassVar[tuple[str, ...]] = ("package_id", "version", "pointer")
+    part_of: ClassVar[str] = "package_id"
+    package_id: PackageId
+    version: Version
+    pointer: Pointer
+    value: Annotated[str | None, Says("The package value as text, lists and numbers as JSON.")]
+
+
+class VersionOriginRow(Row, frozen=True, kw_only=True):
+    """Where one released version comes from, which its bridge cannot see."""
+
+    unique: ClassVar[tuple[str, ...]] = ("incident", "bridge", "version")
+    part_of: ClassVar[str] = "incident"
+    incident: Incident
+    bridge: Bridge
+    version: Version
+    package_id: PackageId
+    candidate_id: Annotated[int | None, Says("The candidate behind it; NULL for the fast acknowledgement.")]
+    profile_digest: ProfileDigest
+    approved_changes: Annotated[int, Says("How many changes people approved for it.")]
+    standing_changes: Annotated[int, Says("How many changes the profile's own approval covered.")]
+
+
+class DecisionRow(Row, frozen=True, kw_only=True):
+    """One decision about an incident that was accepted."""
+
+    unique: ClassVar[tuple[str, ...]] = ("decision_id",)
+    part_of: ClassVar[str] = "incident"
+    decision_id: Annotated[int, Says("The decision, counted over all incidents.")]
+    incident: Incident
+    bridge: Annotated[str, Says("The customer bridge; '' where it concerns all of them.")]
+    act: Annotated[str, Says("What it does.", _ACTS)]
+    decided_by: Annotated[str, Says("Who decided, as a keyed digest: equal digests are one person.", form=KEYED)]
+    received_at: Annotated[datetime, Says("When it was accepted.")]
+
+
+class ReceiptRow(Row, frozen=True, kw_only=True):
+    """What happened to one version at one recipient."""
+
+    unique: ClassVar[tuple[str, ...]] = ("receipt_id",)
+    part_of: ClassVar[str] = "incident"
+    receipt_id: Annotated[int, Says("The receipt, counted over all incidents.")]
+    incident: Incident
+    bridge: Bridge
+    version: Version
+    recipient: Annotated[str, Says("Who received it, as a keyed digest: equal digests are one recipient.", form=KEYED)]
+    kind: Annotated[str, Says("What happened; 'accepted' and 'rejected' are verdicts.", RECEIPT_KINDS)]
+    reopened_internal: Annotated[
+        bool | None, Says("Whether an internal system had to be reopened; NULL where nobody answered.")
+    ]
+    happened_at: Annotated[datetime, Says("When it happened.")]
+    recorded_at: Annotated[datetime, Says("When it was recorded here.")]
+
+
+class FindingRow(Row, frozen=True, kw_only=True):
+    """One thing that was found wrong with a version after its release."""
+
+    unique: ClassVar[tuple[str, ...]] = ("finding_id",)
+    part_of: ClassVar[str] = "incident"
+    finding_id: Annotated[int, Says("The finding, counted over all incidents.")]
+    incident: Incident
+    bridge: Bridge
+    version: Version
+    pointer: Pointer
+    kind: Annotated[str, Says("What is wrong.", FINDING_KINDS)]
+    found_at: Annotated[datetime, Says("When it was found.")]
 
 
 class PositionRow(Row, frozen=True, kw_only=True):
@@ -307,6 +405,12 @@ TABLES: Final[Mapping[str, type[Row]]] = MappingProxyType(
         "release_check_reasons": ReasonRow,
         "open_items": OpenItemRow,
         "open_item_evidence": EvidenceRow,
+        "released_versions": ReleasedVersionRow,
+        "released_fields": ReleasedFieldRow,
+        "version_origins": VersionOriginRow,
+        "decisions": DecisionRow,
+        "receipts": ReceiptRow,
+        "findings": FindingRow,
         "positions": PositionRow,
         "publication": PublicationRow,
     }

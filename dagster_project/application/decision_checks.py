@@ -18,6 +18,7 @@ from dagster_project.integrity.trust import Trust
 from dagster_project.review.coverage import Approval, may_approve
 from dagster_project.review.decisions import MAY, NEED_A_REASON, Act, Decision, decision_digest
 from dagster_project.review.history import active_holds, active_pulls
+from dagster_project.store.candidates import latest_candidate
 from dagster_project.store.profile_proposals import find_proposal
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, versions_of
@@ -79,9 +80,7 @@ def check_decision(proposed: Proposed) -> None:
     """
     decision, now = proposed.decision, proposed.workspace.clock.now()
     if decision.deployment != proposed.trust.deployment:
-        proposed.refuse(
-            "decision_of_another_deployment", "it was made for another deployment", "Make it here."
-        )
+        proposed.refuse("decision_of_another_deployment", "it was made for another deployment", "Make it here.")
     if not now - OLDEST <= decision.decided_at <= now + AHEAD:
         proposed.refuse("decision_out_of_time", "the decision is too old, or from the future", "Make it again.")
     if not proposed.roles & MAY[decision.act]:
@@ -134,7 +133,14 @@ def _reject(proposed: Proposed) -> None:
 
 
 def _hold(proposed: Proposed) -> None:
-    require_incident(proposed.transaction, proposed.decision.incident)
+    decision = proposed.decision
+    require_incident(proposed.transaction, decision.incident)
+    known = latest_candidate(proposed.transaction, decision.incident, decision.bridge) or proposed.versions()
+    if decision.bridge and not known:
+        # A hold on a name that was mistyped would stop nothing, and look as if it did.
+        proposed.refuse(
+            "bridge_unknown", "the incident has no such bridge", "Check its name, or hold the whole incident."
+        )
     if proposed.decision.role not in proposed.roles:
         proposed.refuse("role_missing", "a hold is made in a role that the person has", "Name one of their roles.")
 
@@ -183,7 +189,13 @@ def _restore(proposed: Proposed) -> None:
         proposed.refuse("not_pulled", "a field that is named was not pulled", "See `channelsafe review show`.")
 
 
+def _refuse_while_held(proposed: Proposed) -> None:
+    if active_holds([(one.row.decision_digest, one.decision) for one in proposed.taken()]):
+        proposed.refuse("on_hold_by_people", "a hold stops every release to this bridge", "Have it lifted first.")
+
+
 def _reaffirm(proposed: Proposed) -> None:
+    _refuse_while_held(proposed)
     version = _version(proposed)
     if version.state != "released" or version.candidate_id is None:
         proposed.refuse("not_current", "only the current page can be reaffirmed", "See `channelsafe history`.")
@@ -194,6 +206,7 @@ def _reaffirm(proposed: Proposed) -> None:
 
 
 def _acknowledge(proposed: Proposed) -> None:
+    _refuse_while_held(proposed)
     require_incident(proposed.transaction, proposed.decision.incident)
     if proposed.versions():
         proposed.refuse(

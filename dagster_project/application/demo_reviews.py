@@ -43,7 +43,7 @@ class DemoReview:
     def left_by_policy(self) -> Iterator[str]:
         """Yield a line for each version that nobody had to be asked for since the last time."""
         for row in self._unseen():
-            how = "is pulled from the bridge: its clearance ended" if row.kind == "pull" else "leaves by policy"
+            how = _BY_POLICY[row.kind]
             yield f"{row.bridge}: version {row.version} {how}"
 
     def _unseen(self) -> list[VersionRow]:
@@ -130,6 +130,11 @@ def _other(review: DemoReview, act: ReviewAct) -> Decision:
     return draft_act(review.workspace, Act(act.act), review.incident, act.bridge, role=act.role, reason=act.reason)
 
 
+_BY_POLICY: Final = {
+    "pull": "is pulled: its clearance ended",
+    "reaffirmation": "says by policy that it is still so",
+    "release": "leaves by policy",
+}
 _DRAFTS: Final[Mapping[str, Callable[[DemoReview, ReviewAct], Decision]]] = {
     "approve": _approve,
     "reject": _reject,

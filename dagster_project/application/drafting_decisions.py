@@ -4,6 +4,7 @@ Belongs here: filling a decision in with what it refers to, the page that would 
 what they were not shown. Taking it is `deciding`.
 """
 
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -45,8 +46,8 @@ def draft_approval(
         incident: The incident.
         bridge: The bridge.
         reviewer: Who approves.
-        pointers: The leaves whose changes are approved; None for every change that the person's roles are asked for
-            and that they did not record themselves.
+        pointers: The leaves whose changes are approved; None for every change that the person's roles are asked for,
+            that they did not record themselves and that nobody rejected: who takes a rejection back names it.
 
     Raises:
         UsageError: a leaf that is named has no change to approve.
@@ -76,7 +77,7 @@ def draft_rejection(
     """Return a rejection of the changes at these leaves.
 
     Raises:
-        UsageError: a leaf that is named has no change to approve.
+        UsageError: a leaf that is named has no change to approve, or the reason cannot be read.
     """
     with workspace.store.read() as transaction:
         state = review_state(workspace, transaction, incident, bridge)
@@ -87,7 +88,7 @@ def draft_rejection(
             bridge=bridge,
             candidate=state.candidate.ordinal,
             changes=tuple(sorted(one.digest for one in _at(state, pointers))),
-            reason=reason,
+            reason=_words(reason),
             decided_at=workspace.clock.now(),
         )
 
@@ -104,20 +105,42 @@ def draft_act(
     role: str = "",
     reason: str = "",
 ) -> Decision:
-    """Return any other decision, as of now in this deployment."""
+    """Return any other decision, as of now in this deployment.
+
+    Raises:
+        UsageError: the reason cannot be read.
+    """
     with workspace.store.read() as transaction:
         deployment = latest_trust(transaction, workspace).deployment
     return Decision(
         deployment=deployment,
         act=act,
-        incident=incident,
-        bridge=bridge,
+        incident=_composed(incident),
+        bridge=_composed(bridge),
         version=version,
-        fields=tuple(sorted(fields)),
-        refers_to=refers_to,
+        fields=tuple(sorted(map(_composed, fields))),
+        refers_to=_composed(refers_to),
         role=role,
-        reason=reason,
+        reason=_words(reason),
         decided_at=workspace.clock.now(),
+    )
+
+
+def _composed(name: str) -> str:
+    """Return a name in the one form that can be signed: keyboards write the same letters in several."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _words(reason: str) -> str:
+    """Return a reason on one line; what would move the cursor of whoever reads it is refused."""
+    words = _composed(" ".join(reason.split()))
+    if words.isprintable():
+        return words
+    raise UsageError(
+        "reason_unreadable",
+        what="the reason holds characters that cannot be printed",
+        where="--reason",
+        what_to_do="Nothing was changed. Write it in words.",
     )
 
 
@@ -170,7 +193,10 @@ def _chosen(
     return [
         one
         for one in state.changes
-        if not one.standing and may_approve(one, person) and (roles & {*one.roles} or one.recorder_unknown)
+        if not one.standing
+        and one.digest not in state.coverage.rejected
+        and may_approve(one, person)
+        and (roles & {*one.roles} or one.recorder_unknown)
     ]
 
 

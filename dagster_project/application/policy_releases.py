@@ -10,7 +10,14 @@ from datetime import timedelta
 from typing import Final
 
 from dagster_project.application.candidates import current_refresh, opened_bridges
-from dagster_project.application.projecting import packages_waiting, project, project_package, renew_indexes
+from dagster_project.application.one_by_one import for_each
+from dagster_project.application.projecting import (
+    indexes_due,
+    packages_waiting,
+    project,
+    project_package,
+    renew_index,
+)
 from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.reaffirming import reaffirm_by_policy
 from dagster_project.application.releasing import release
@@ -47,9 +54,10 @@ def release_by_policy(workspace: Workspace, incident: str) -> tuple[BridgeStandi
     """
     with workspace.store.read() as transaction:
         bridges = opened_bridges(transaction, current_refresh(transaction, incident))
-    standing = tuple(_ask(workspace, incident, bridge) for bridge in bridges)
-    project(workspace)
-    return standing
+    try:
+        return tuple(for_each(bridges, lambda bridge: _ask(workspace, incident, bridge)))
+    finally:
+        project(workspace)
 
 
 def release_after_refresh(workspace: Workspace, refreshed: Collection[str]) -> dict[str, str]:
@@ -100,7 +108,13 @@ def keep_published(workspace: Workspace, *, at_most: timedelta) -> Kept:
         except ChannelsafeError as error:
             failed[incident] = error.code
         failed |= release_after_refresh(workspace, [incident])
-    renewed = renew_indexes(workspace)
+    renewed = 0
+    for package_id in indexes_due(workspace):
+        try:
+            renew_index(workspace, package_id)
+            renewed += 1
+        except ChannelsafeError as error:
+            failed[package_id] = error.code
     for package_id in packages_waiting(workspace):
         try:
             project_package(workspace, package_id)
@@ -122,7 +136,7 @@ def _ask(workspace: Workspace, incident: str, bridge: str) -> BridgeStanding:
         if refused.code not in _WAITS:
             raise
         released, waits_for = None, refused.code
-    if waits_for == "nothing_to_release":
+    if waits_for in {"nothing_to_release", "not_releasable"}:
         released = reaffirm_by_policy(workspace, incident, bridge)
     with workspace.store.read() as transaction:
         versions = versions_of(transaction, incident, bridge)

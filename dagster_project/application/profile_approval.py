@@ -4,11 +4,12 @@ Belongs here: proposing profiles, what approvals they have, and whether one is i
 `review.profile_rules`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dagster_project.application.profiles import load_profile
-from dagster_project.application.review_state import read_taken
-from dagster_project.application.trust import latest_trust
+from dagster_project.application.review_state import TakenDecision, read_taken
+from dagster_project.application.trust import AdoptedTrust, trust_chain
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.integrity.audit_entries import AuditAction
@@ -17,6 +18,7 @@ from dagster_project.review.decisions import Act
 from dagster_project.review.profile_rules import PROFILE_ROLES, is_stricter, missing_profile_roles
 from dagster_project.store import decisions as decision_rows
 from dagster_project.store.audit import NewAuditEntry, append_entry
+from dagster_project.store.decisions import DecisionRow
 from dagster_project.store.profile_proposals import ProposalRow, add_proposal, find_proposal
 from dagster_project.store.transaction import Transaction
 
@@ -48,10 +50,12 @@ def propose_profile(workspace: Workspace, profile: Profile, *, proposer: str, re
         replaces: Digest of the profile in force that it is to replace: a stricter one needs one approval only.
 
     Raises:
-        UnsafeOrRejected: the profile has errors.
+        UnsafeOrRejected: the profile has errors, or what it is to replace is not in force.
     """
     digest = load_profile(workspace, profile)
     with workspace.store.begin() as transaction:
+        if replaces:
+            _require_replaceable(transaction, workspace, replaces, by=digest)
         append_entry(
             transaction,
             NewAuditEntry(
@@ -69,12 +73,25 @@ def propose_profile(workspace: Workspace, profile: Profile, *, proposer: str, re
     return digest
 
 
+def _require_replaceable(transaction: Transaction, workspace: Workspace, digest: str, *, by: str) -> None:
+    """Refuse to replace what is not in force: so chains of replacements end, and a slip of the pen is noticed."""
+    if digest == by or not profile_standing(transaction, workspace, digest).in_force:
+        raise UnsafeOrRejected(
+            "replaced_not_in_force",
+            what="the profile that is to be replaced is not one that is in force",
+            where=f"profile {digest}",
+            what_to_do="Nothing was proposed. `channelsafe profile show` lists those in force.",
+        )
+
+
 def profile_standing(transaction: Transaction, workspace: Workspace, digest: str) -> ProfileStanding:
     """Return where a profile stands."""
     proposal = find_proposal(transaction, digest)
-    trust = latest_trust(transaction, workspace)
+    chain = trust_chain(transaction, workspace)
+    # A profile came into force by what its people were entitled to then: nobody's leaving darkens every bridge.
     taken = [
-        read_taken(transaction, trust, row) for row in decision_rows.decisions_referring_to(transaction, digest, _ACTS)
+        _as_it_was_taken(transaction, chain, row)
+        for row in decision_rows.decisions_referring_to(transaction, digest, _ACTS)
     ]
     approving = {
         one.row.person: one.roles & PROFILE_ROLES
@@ -94,6 +111,13 @@ def profile_standing(transaction: Transaction, workspace: Workspace, digest: str
         missing=missing_profile_roles(approving, stricter=stricter),
         rejected=any(one.decision.act is Act.REJECT_PROFILE and one.roles for one in taken),
     )
+
+
+def _as_it_was_taken(transaction: Transaction, chain: Sequence[AdoptedTrust], row: DecisionRow) -> TakenDecision:
+    """Read a decision with the roles that its person had when it was accepted."""
+    held = [one.trust for one in chain if one.adopted_at <= row.received_at] or [chain[0].trust]
+    read = [read_taken(transaction, trust, row) for trust in reversed(held)]
+    return next((one for one in read if one.roles), read[0])
 
 
 def require_in_force(transaction: Transaction, workspace: Workspace, digest: str) -> None:

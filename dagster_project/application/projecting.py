@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_project.application.audit_log import anchor_checkpoints
 from dagster_project.application.issuing import INDEX_CADENCE, payload_digests, sign_index, stored_index
+from dagster_project.application.one_by_one import for_each
 from dagster_project.application.published_marks import package_folder, refuse_to_fall_behind
 from dagster_project.application.workspace import Workspace
 from dagster_project.connections.published_folder import read_published_folder
@@ -22,7 +24,7 @@ from dagster_project.connections.published_writing import (
     remove_published,
     write_published,
 )
-from dagster_project.errors import ChannelsafeError, IntegrityViolation
+from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.digests import digest_bytes
 from dagster_project.integrity.publication import (
     NEWEST_INDEX,
@@ -64,15 +66,7 @@ def project(workspace: Workspace) -> tuple[Published, ...]:
         IntegrityViolation: what was read back is not what was written, or the store is older than the folder.
             What is wrong with one package is said after every other one was published.
     """
-    published, failures = [], []
-    for package_id in packages_waiting(workspace):
-        try:
-            published.append(project_package(workspace, package_id))
-        except ChannelsafeError as error:
-            failures.append(error)
-    for failure in failures:
-        raise failure
-    return tuple(published)
+    return tuple(for_each(packages_waiting(workspace), lambda package_id: project_package(workspace, package_id)))
 
 
 def packages_waiting(workspace: Workspace) -> list[str]:
@@ -94,6 +88,8 @@ def project_package(workspace: Workspace, package_id: str) -> Published:
         _read_back(root, written)
     with workspace.store.begin() as transaction:
         mark_published(transaction, package_id, rows[-1].index_version, workspace.clock.now())
+    # Afterwards, so that an anchor that cannot be written keeps back no pull.
+    anchor_checkpoints(workspace)
     return Published(package_id, rows[-1].index_version)
 
 
@@ -171,32 +167,26 @@ def _read_back(root: Path, written: Mapping[str, str]) -> None:
         )
 
 
-def renew_indexes(workspace: Workspace) -> int:
-    """Sign the indexes again whose cadence has come, so that a reader can tell silence from a folder held back.
+def indexes_due(workspace: Workspace) -> list[str]:
+    """Return the packages whose index has to be signed again, so that readers can tell silence from a folder held back.
 
     The cadence counts from the index's own signing: nothing that happens elsewhere moves it (invariant I1).
-
-    Raises:
-        IntegrityViolation: the store is older than what was published of a package; every other one was renewed.
     """
     with workspace.store.read() as transaction:
-        packages = all_packages(transaction)
-    renewed, failures = 0, []
-    for package_id in packages:
-        try:
-            renewed += _renew(workspace, package_id)
-        except IntegrityViolation as error:
-            failures.append(error)
-    for failure in failures:
-        raise failure
-    return renewed
+        return [one for one in all_packages(transaction) if _is_due(workspace, indexes_of(transaction, one)[-1])]
 
 
-def _renew(workspace: Workspace, package_id: str) -> int:
-    now = workspace.clock.now()
+def renew_index(workspace: Workspace, package_id: str) -> None:
+    """Sign the index of a package again, unless somebody did since it was due.
+
+    Raises:
+        IntegrityViolation: ``store_rolled_back``, the store is older than what was published.
+    """
     with workspace.store.begin() as transaction:
         last = indexes_of(transaction, package_id)[-1]
-        if now < last.signed_at + INDEX_CADENCE:
-            return 0
-        sign_index(workspace, transaction, last.incident, last.bridge, now)
-    return 1
+        if _is_due(workspace, last):
+            sign_index(workspace, transaction, last.incident, last.bridge, workspace.clock.now())
+
+
+def _is_due(workspace: Workspace, last: IndexRow) -> bool:
+    return workspace.clock.now() >= last.signed_at + INDEX_CADENCE

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from dagster_project.application.issuing import issue, restate, told_versions
-from dagster_project.application.projecting import project
+from dagster_project.application.one_by_one import for_each
+from dagster_project.application.projecting import project_package
 from dagster_project.application.releasing import (
     check_of,
     context_of_version,
@@ -110,22 +111,27 @@ def pull_what_lapsed(workspace: Workspace, refreshed: Collection[str]) -> list[V
             for incident in incidents_with_versions(transaction, refreshed)
             for bridge in released_bridges(transaction, incident)
         ]
-    pulled = []
-    for incident, bridge in told:
-        with workspace.store.begin() as transaction:
-            pulled.append(_pull_from(workspace, transaction, incident, bridge))
-    found = [one for one in pulled if one is not None]
-    if found:
-        project(workspace)
-    return found
+    pulled = for_each(told, lambda one: _pull_lapsed(workspace, *one))
+    return [one for one in pulled if one is not None]
 
 
-def _pull_from(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> VersionRow | None:
+def _pull_lapsed(workspace: Workspace, incident: str, bridge: str) -> VersionRow | None:
+    with workspace.store.begin() as transaction:
+        package_id, row = _pull_from(workspace, transaction, incident, bridge)
+    if package_id is not None:
+        project_package(workspace, package_id)
+    return row
+
+
+def _pull_from(
+    workspace: Workspace, transaction: Transaction, incident: str, bridge: str
+) -> tuple[str | None, VersionRow | None]:
+    """Pull what lapsed; return the package to be published then, and the version instead, where there is one."""
     versions = versions_of(transaction, incident, bridge)
     row = latest_candidate(transaction, incident, bridge)
     current = next((one for one in versions if one.state == "released" and one.candidate_id is not None), None)
     if row is None or current is None:
-        return None
+        return None, None
     groups = read_lineage(transaction.get_sealed(row.lineage_digest)).groups
     held = {one.draft.pointer for one in groups if one.hold is not None and one.hold.reason in _NOT_CLEARED}
     present = {one.draft.pointer for one in groups}
@@ -134,10 +140,10 @@ def _pull_from(workspace: Workspace, transaction: Transaction, incident: str, br
     cleared = {one.draft.pointer for one in before if _rests_on_clearance(one.draft.inputs)}
     lapsed = sorted(told.shown.keys() & (held | (cleared - present)))
     if not lapsed:
-        return None
+        return None, None
     _store_automatic_pull(workspace, transaction, current, tuple(lapsed))
     taken = taken_decisions(transaction, latest_trust(transaction, workspace), incident, bridge)
-    return take_back(workspace, transaction, incident, bridge, taken)
+    return current.package_id, take_back(workspace, transaction, incident, bridge, taken)
 
 
 def _rests_on_clearance(inputs: Sequence[object]) -> bool:

@@ -20,7 +20,7 @@ from dagster_project.application.releasing import (
     issue_from,
     issue_of,
     predecessor_of_version,
-    stage,
+    stage_by_policy,
     taken_of,
 )
 from dagster_project.application.review_state import TakenDecision, is_reviewable, review_state
@@ -30,7 +30,7 @@ from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging.candidate import make_candidate
 from dagster_project.packaging.review_inputs import ReviewInputs
 from dagster_project.review.decisions import Decision
-from dagster_project.store.candidates import find_candidate
+from dagster_project.store.candidates import find_candidate, latest_candidate
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, versions_of
 
@@ -41,7 +41,8 @@ def issue_reaffirmation(
     """Issue the current page once more, seen to be still so.
 
     Raises:
-        UnsafeOrRejected: too many followed one another without a new record, or a field that ages was not looked at.
+        UnsafeOrRejected: too many followed one another without a new record, the sources call for another page by now,
+            or a field that ages was not looked at.
     """
     versions = versions_of(transaction, decision.incident, decision.bridge)
     last = versions[-1]
@@ -49,6 +50,8 @@ def issue_reaffirmation(
     before = context_of_version(workspace, transaction, last)
     if row is None or not people_may_reaffirm(workspace, transaction, versions):
         raise _refused(decision, "too_many_reaffirmations", "no new record came since the last reaffirmations")
+    if not is_still_called_for(workspace, transaction, versions):
+        raise _refused(decision, "sources_say_otherwise", "the sources call for another page than the current one")
     context = replace(before, review=_seen(before.review, decision, workspace.clock.now()))
     candidate = make_candidate(context, predecessor_of_version(workspace, transaction, versions))
     check = check_of(context, candidate, versions)
@@ -111,9 +114,24 @@ def said_again(workspace: Workspace, transaction: Transaction, versions: Sequenc
     last = versions[-1]
     if not is_reviewable(transaction, last.incident, last.bridge):
         return None
-    page = stage(workspace, transaction, review_state(workspace, transaction, last.incident, last.bridge))
+    page = stage_by_policy(workspace, transaction, review_state(workspace, transaction, last.incident, last.bridge))
     until = page.check.valid_until
     return None if page.missing or page.is_news or until is None or until <= last.valid_until else page
+
+
+def is_still_called_for(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> bool:
+    """Tell whether nothing has come that the current page would have to say instead.
+
+    A page that shows anything better than its source by now (R4) is not reaffirmed: what is new has to leave. Of a
+    candidate that did not pass its check only this is known: whether it says anything new.
+    """
+    last = versions[-1]
+    if is_reviewable(transaction, last.incident, last.bridge):
+        state = review_state(workspace, transaction, last.incident, last.bridge)
+        return not stage_by_policy(workspace, transaction, state).is_news
+    newest = latest_candidate(transaction, last.incident, last.bridge)
+    told_of = find_candidate(transaction, last.candidate_id or 0)
+    return newest is not None and told_of is not None and newest.content_digest == told_of.content_digest
 
 
 def people_may_reaffirm(workspace: Workspace, transaction: Transaction, versions: Sequence[VersionRow]) -> bool:

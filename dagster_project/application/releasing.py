@@ -75,6 +75,12 @@ def stage(workspace: Workspace, transaction: Transaction, state: ReviewState) ->
     return replace(page, missing=tuple(_missing(workspace, transaction, page)))
 
 
+def stage_by_policy(workspace: Workspace, transaction: Transaction, state: ReviewState) -> StagedPage:
+    """Make and check the page that may leave without any approval by people; what they rejected stays rejected."""
+    alone = coverage_of(state.changes, [], state.coverage.rejected)
+    return stage(workspace, transaction, replace(state, coverage=alone))
+
+
 def check_of(context: RenderingContext, candidate: Candidate, versions: Sequence[VersionRow]) -> ReleaseCheck:
     """Return the release check over a page that follows the last of these versions."""
     return release_check(
@@ -110,11 +116,16 @@ def _needs_page_approval(page: StagedPage) -> bool:
 
 
 def _page_approval(page: StagedPage) -> TakenDecision | None:
-    """Return the approval of exactly this page, by someone whom one of its changes asks for (R5)."""
+    """Return the approval of exactly this page, by someone whom one of its changes asks for, after all others (R5)."""
     asked = {role for one in page.carried for role in one.roles}
+    carried = {one.digest for one in page.carried}
     for one in reversed(page.state.taken):
-        if one.decision.act is Act.APPROVE and one.decision.page == page.digest and one.roles & asked:
+        if one.decision.act is not Act.APPROVE or not one.roles & asked:
+            continue
+        if one.decision.page == page.digest:
             return one
+        if carried & {*one.decision.changes}:
+            return None
     return None
 
 
@@ -167,7 +178,8 @@ def _keep_material_items(workspace: Workspace, transaction: Transaction, page: S
         for one in page.carried:
             if one.standing and one.material:
                 units.setdefault(one.unit, []).append(one.pointer)
-        items = [material_change(state.bridge, unit, tuple(fields)) for unit, fields in sorted(units.items())]
+        changed = ([state.fields[pointer] for pointer in units[unit]] for unit in sorted(units))
+        items = [material_change(state.context, fields) for fields in changed]
         found = [*_still_open(transaction, state), *(_new_item(state, item) for item in items)]
     keep_open_items(
         transaction,
@@ -212,8 +224,7 @@ def _ready(workspace: Workspace, transaction: Transaction, state: ReviewState) -
     page = stage(workspace, transaction, state)
     if page.missing != (NO_PAGE_APPROVAL,) or state.told is None:
         return page
-    alone = replace(state, coverage=coverage_of(state.changes, [], state.coverage.rejected))
-    by_policy = stage(workspace, transaction, alone)
+    by_policy = stage_by_policy(workspace, transaction, state)
     return by_policy if by_policy.is_news and not by_policy.missing else page
 
 

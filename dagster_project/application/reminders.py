@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from dagster_project.application.issuing import told_versions
-from dagster_project.application.reaffirming import due_from, people_may_reaffirm, said_again
+from dagster_project.application.reaffirming import due_from, is_still_called_for, people_may_reaffirm, said_again
+from dagster_project.application.review_state import is_reviewable
 from dagster_project.application.workspace import Workspace
 from dagster_project.store.transaction import Transaction
 from dagster_project.store.versions import VersionRow, all_versions, versions_of
@@ -20,17 +21,24 @@ class Answer(StrEnum):
     """What keeps a page from being too old.
 
     `POLICY`: its sources said the same again, so the profile's approval does. `PERSON`: incident command or support
-    leadership looks. `NEW_RECORD`: people looked as often as the profile allows, so a source must say something.
+    leadership looks. `DECISION`: the sources call for another page, so what waits for people must be decided.
+    `NEW_RECORD`: people looked as often as the profile allows, so a source must say something. `FAILED_CHECK`: what is
+    new did not pass its release check, so the bridge knows nothing of it: see why, and ask the source where it is age.
     """
 
     POLICY = "policy"
     PERSON = "person"
+    DECISION = "decision"
     NEW_RECORD = "new_record"
+    FAILED_CHECK = "failed_check"
 
 
 @dataclass(frozen=True)
 class Reminder:
-    """One current page that is too old from `stale_after` on; `fields` are the leaves that it shows."""
+    """One current page that is too old from `stale_after` on, or behind what a failed check keeps back already.
+
+    `fields` are the leaves that it shows.
+    """
 
     incident: str
     bridge: str
@@ -55,7 +63,7 @@ def reminders_of(workspace: Workspace, incident: str, bridge: str) -> tuple[Remi
 
 
 def next_reminder(workspace: Workspace, incident: str, bridge: str) -> datetime | None:
-    """Return from when on a bridge's current page is on the list, or None where it has none that can be reaffirmed."""
+    """Return from when on a bridge's page is on the list for its age, or None where none can be reaffirmed."""
     with workspace.store.read() as transaction:
         return due_from(workspace, transaction, versions_of(transaction, incident, bridge))
 
@@ -63,7 +71,11 @@ def next_reminder(workspace: Workspace, incident: str, bridge: str) -> datetime 
 def _of_bridge(workspace: Workspace, transaction: Transaction, incident: str, bridge: str) -> Iterable[Reminder]:
     versions = versions_of(transaction, incident, bridge)
     due = due_from(workspace, transaction, versions)
-    if due is None or workspace.clock.now() < due:
+    if due is None:
+        return
+    # What the sources say anew and nobody can show makes the page wrong long before it is old.
+    failed = not is_reviewable(transaction, incident, bridge)
+    if workspace.clock.now() < due and not (failed and not is_still_called_for(workspace, transaction, versions)):
         return
     last = versions[-1]
     (told,) = told_versions(transaction, [last])
@@ -80,4 +92,7 @@ def _of_bridge(workspace: Workspace, transaction: Transaction, incident: str, br
 def _answer(workspace: Workspace, transaction: Transaction, versions: list[VersionRow]) -> Answer:
     if said_again(workspace, transaction, versions) is not None:
         return Answer.POLICY
+    if not is_still_called_for(workspace, transaction, versions):
+        reviewable = is_reviewable(transaction, versions[-1].incident, versions[-1].bridge)
+        return Answer.DECISION if reviewable else Answer.FAILED_CHECK
     return Answer.PERSON if people_may_reaffirm(workspace, transaction, versions) else Answer.NEW_RECORD

@@ -22,11 +22,13 @@ from dagster_project.application.overview import (
     open_items_now,
 )
 from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
+from dagster_project.application.version_history import version_history
 from dagster_project.application.view_layout import lay_out_views
 from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.cli.development import seed_dagster_home
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.printing import headline, held_text, history_lines, open_item_line, reason_text
+from dagster_project.cli.review_printing import version_lines_in_short
 from dagster_project.clock import FixedClock
 from dagster_project.demo.scenario import Scenario, ScenarioStep, load_scenario
 from dagster_project.settings import HOME_VARIABLE, KEYS_VARIABLE, Settings, read_settings
@@ -150,6 +152,9 @@ def _print_end(workspace: Workspace, end: DemoEnd) -> None:
     click.echo("\nHistory")
     for line in history_lines(end.history):
         click.echo(f"  {line}")
+    click.echo("\nVersions")
+    for line in version_lines_in_short(version_history(workspace, end.incident)):
+        click.echo(f"  {line}")
     click.echo("\nOpen items")
     for item in end.open_items:
         click.echo(f"  {open_item_line(item)}")
@@ -160,5 +165,6 @@ def _print_end(workspace: Workspace, end: DemoEnd) -> None:
     settings = workspace.settings
     click.echo(f"\nPages:     {settings.views / end.incident} ({len(end.pages)} contents; open the last package.html)")
     click.echo(f"DuckDB:    {end.analytics} ({end.published_candidates} candidates)")
+    click.echo(f"Published: {settings.published} (what customers get; `channelsafe verify FOLDER` proves it)")
     click.echo(f"Explain:   {_command(settings)} explain {end.incident} harbourline /incident_status")
     click.echo("Dagster:   make dev, then http://127.0.0.1:3000")

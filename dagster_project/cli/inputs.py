@@ -11,9 +11,11 @@ import click
 
 from dagster_project.application.admit import AdmissionReport
 from dagster_project.application.facts import parse_data, record_fact
-from dagster_project.application.google_cloud import feed_units, ingest_google_cloud
+from dagster_project.application.feeds import Feed, feed_units, ingest_feed
+from dagster_project.application.google_cloud import GOOGLE_CLOUD
 from dagster_project.application.intake_status import intake_status
 from dagster_project.application.receiving import receive_landing
+from dagster_project.application.statuspage import STATUSPAGE
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.clock import parse_instant
@@ -83,11 +85,24 @@ def _drop(folder: Path, stem: str, body: bytes) -> None:
 @click.pass_obj
 def google_cloud(settings: Settings, location: str, *, as_json: bool) -> int:
     """Admit a Google Cloud status feed from the file or URL LOCATION, for the sample bridge `harbourline`."""
+    return _take_in(settings, GOOGLE_CLOUD, location, as_json=as_json)
+
+
+@ingest.command("statuspage")
+@click.argument("location")
+@json_option
+@click.pass_obj
+def statuspage(settings: Settings, location: str, *, as_json: bool) -> int:
+    """Admit the incidents.json of a Statuspage from the file or URL LOCATION, for the sample bridge `fernbrook`."""
+    return _take_in(settings, STATUSPAGE, location, as_json=as_json)
+
+
+def _take_in(settings: Settings, feed: Feed, location: str, *, as_json: bool) -> int:
     create_keys_if_new(settings)
     workspace = open_workspace(settings)
-    units = feed_units(location)
+    units = feed_units(workspace, feed, location)
     with click.progressbar(units, label="Admitting", file=sys.stderr, hidden=as_json) as bar:
-        report = ingest_google_cloud(workspace, bar)
+        report = ingest_feed(workspace, feed, bar)
     return _finish(report, as_json=as_json)
 
 

@@ -18,7 +18,10 @@ from dagster_project.cli.keys import keys
 from dagster_project.cli.output import run
 from dagster_project.cli.profiles import profile
 from dagster_project.cli.questions import explain, history, show, status, verify
+from dagster_project.cli.receipts import finding, receipt
 from dagster_project.cli.refreshing import refresh, replay
+from dagster_project.cli.releases import exposure, publish, release
+from dagster_project.cli.review import review
 from dagster_project.cli.scanning import scan
 from dagster_project.cli.standing import health, receive
 from dagster_project.cli.trust import trust
@@ -45,7 +48,7 @@ def channelsafe(context: click.Context) -> None:
 
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
-    trust, audit, scan,
+    trust, audit, review, release, publish, exposure, receipt, finding, scan,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

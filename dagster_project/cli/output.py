@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from dagster_project.clock import format_instant
-from dagster_project.errors import ChannelsafeError
+from dagster_project.errors import ChannelsafeError, UsageError
 
 INTERNAL_ERROR = 5
 
@@ -71,11 +71,34 @@ def run(command: click.Command) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:  # noqa: BLE001 - the top level: reported as a fault of ours, never as a result
-        places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-3:]
-        click.echo(
-            f"channelsafe: internal error {type(error).__name__} at {' < '.join(reversed(places))}\n"
-            "  to do: this is a fault of Channelsafe; report these places (no data is shown)",
-            err=True,
-        )
-        return INTERNAL_ERROR
+        return _report_fault(error)
     return result if isinstance(result, int) else 0
+
+
+def _report_fault(error: Exception) -> int:
+    if isinstance(error, UnicodeEncodeError) and any(map(_is_unreadable, sys.argv)):
+        return _report_unreadable_argument()
+    places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)][-3:]
+    click.echo(
+        f"channelsafe: internal error {type(error).__name__} at {' < '.join(reversed(places))}\n"
+        "  to do: this is a fault of Channelsafe; report these places (no data is shown)",
+        err=True,
+    )
+    return INTERNAL_ERROR
+
+
+def _is_unreadable(argument: str) -> bool:
+    """Tell whether an argument was given in bytes that are no text."""
+    return any("\ud800" <= character <= "\udfff" for character in argument)
+
+
+def _report_unreadable_argument() -> int:
+    report_error(
+        UsageError(
+            "argument_unreadable",
+            what="an argument is not text in UTF-8",
+            where="the command line",
+            what_to_do="Type it again, or set the terminal to UTF-8.",
+        )
+    )
+    return UsageError.exit_code

@@ -19,6 +19,7 @@ from dagster_project.application.overview import (
 )
 from dagster_project.application.verify import verify as verify_store
 from dagster_project.application.verify_published import STATE_FOLDER, verify_published
+from dagster_project.application.version_history import version_history
 from dagster_project.application.workspace import open_workspace
 from dagster_project.cli.output import json_option, print_json, short
 from dagster_project.cli.printing import (
@@ -31,6 +32,7 @@ from dagster_project.cli.printing import (
     reason_text,
     verified_lines,
 )
+from dagster_project.cli.review_printing import version_history_lines
 from dagster_project.clock import SystemClock, parse_instant
 from dagster_project.settings import Settings
 
@@ -91,12 +93,18 @@ def show(
 @json_option
 @click.pass_obj
 def history(settings: Settings, incident: str, bridge: str | None, *, as_json: bool) -> None:
-    """Show the successive contents of INCIDENT on each bridge, with the causes of every change."""
-    found = candidate_history(open_workspace(settings), incident.upper(), bridge)
+    """Show the successive contents of INCIDENT on each bridge, with the causes of every change.
+
+    Then the versions that were shared: when, their state now, who decided what, which annexes stayed withheld, what was
+    heard of them. None of these is inferred from another: what is not recorded is said to be unknown.
+    """
+    workspace = open_workspace(settings)
+    found = candidate_history(workspace, incident.upper(), bridge)
+    shared = version_history(workspace, incident.upper(), bridge)
     if as_json:
-        print_json(found)
+        print_json({"candidates": found, "versions": shared.versions, "decisions": shared.decisions})
         return
-    for line in history_lines(found):
+    for line in (*history_lines(found), *version_history_lines(shared)):
         click.echo(line)
 
 

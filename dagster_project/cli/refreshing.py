@@ -9,7 +9,8 @@ from datetime import datetime
 
 import click
 
-from dagster_project.application.google_cloud import PlayedMoment, play_google_cloud
+from dagster_project.application.feeds import Feed, PlayedMoment, play_feed
+from dagster_project.application.google_cloud import GOOGLE_CLOUD
 from dagster_project.application.refresh import (
     RefreshReport,
     known_incidents,
@@ -20,6 +21,7 @@ from dagster_project.application.refresh import (
 )
 from dagster_project.application.replaying import replay_candidate
 from dagster_project.application.snapshots import newest_recorded
+from dagster_project.application.statuspage import STATUSPAGE
 from dagster_project.application.version_verification import replay_one_version
 from dagster_project.application.workspace import Workspace, create_keys_if_new, open_workspace
 from dagster_project.cli.output import json_option, print_json, short
@@ -171,9 +173,22 @@ def _print_comparison(what: str, parts: Mapping[str, bool], *, same: bool) -> No
 @click.pass_obj
 def google_cloud(settings: Settings, location: str, *, as_json: bool) -> int:
     """Play the updates of a Google Cloud status feed (file or URL) in time order under a simulated clock."""
+    return _play(settings, GOOGLE_CLOUD, location, as_json=as_json)
+
+
+@replay.command("statuspage")
+@click.argument("location")
+@json_option
+@click.pass_obj
+def statuspage(settings: Settings, location: str, *, as_json: bool) -> int:
+    """Play the updates of a Statuspage's incidents.json (file or URL) in time order under a simulated clock."""
+    return _play(settings, STATUSPAGE, location, as_json=as_json)
+
+
+def _play(settings: Settings, feed: Feed, location: str, *, as_json: bool) -> int:
     create_keys_if_new(settings)
     workspace = open_workspace(settings)
-    moments = list(_playing(play_google_cloud(workspace, location), as_json=as_json))
+    moments = list(_playing(play_feed(workspace, feed, location), as_json=as_json))
     contents = sum(
         1 for moment in moments for report in moment.refreshes for one in report.checked if one.row.content_changed
     )

@@ -20,14 +20,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from dagster_project.clock import format_instant, parse_instant
-from dagster_project.integrity.canonical import canonical_bytes
+from dagster_project.connections.feed_events import (
+    UNSPECIFIED,
+    Event,
+    Occasion,
+    Statements,
+    in_recorded_order,
+    versions_of,
+)
 
 SOURCE: Final = "//status.cloud.google.com/feed"
 AVAILABLE: Final = "AVAILABLE"
 ACTIVE, ENDED = "active", "ended"
-# Stands for the location where an update names none, and for the product where an incident names none.
-UNSPECIFIED: Final = "unspecified"
-_FACT_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,15 @@ class _Update:
     key: str
     is_first: bool
 
+    @property
+    def occasion(self) -> Occasion:
+        """When the stated fact happened, and when the feed recorded it."""
+        return Occasion(self.when, self.created)
+
 
 def feed_records(feed: Sequence[Mapping[str, Any]]) -> list[bytes]:
     """Return the feed as events, one CloudEvents JSON document each, in the order in which they were recorded."""
-    events = [event for incident in feed for event in _incident_events(incident)]
-    events.sort(key=lambda one: (parse_instant(one["recordedtime"]), one["id"]))
-    return [canonical_bytes(event) for event in events]
+    return in_recorded_order(event for incident in feed for event in _incident_events(incident))
 
 
 def feed_end(feed: Sequence[Mapping[str, Any]]) -> datetime:
@@ -59,18 +66,22 @@ def feed_end(feed: Sequence[Mapping[str, Any]]) -> datetime:
     )
 
 
-def _incident_events(incident: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _incident_events(incident: Mapping[str, Any]) -> Iterator[Event]:
+    said = Statements(SOURCE, incident["id"])
     updates = _in_order(incident["updates"])
     products = tuple(dict.fromkeys(one["id"] for one in incident["affected_products"])) or (UNSPECIFIED,)
-    yield _detected(incident, first=updates[0])
+    begin = parse_instant(incident["begin"])
+    recorded = min(parse_instant(incident["created"]), updates[0].created)
+    yield said.checkpoint("detected", "detected", Occasion(begin, recorded))
     standing: dict[tuple[str, str], tuple[str, datetime]] = {}
     for update in updates:
-        yield _incident_state(incident, update)
+        state = {"severity": incident["severity"], "state": ENDED if update.status == AVAILABLE else ACTIVE}
+        yield said.event("incident", "", update.version, update.occasion, state)
         for pair in _pairs_spoken_of(update, products, tuple(standing)):
             status, since = standing.get(pair, (None, update.when))
             standing[pair] = (update.status, since if status == update.status else update.when)
-            yield _health(incident, update, pair, since=standing[pair][1])
-        yield from _checkpoint(incident, update)
+            yield _health(said, update, pair, since=standing[pair][1])
+        yield from _checkpoint(said, update)
 
 
 def _in_order(updates: Sequence[Mapping[str, Any]]) -> list[_Update]:
@@ -78,12 +89,11 @@ def _in_order(updates: Sequence[Mapping[str, Any]]) -> list[_Update]:
     ordered = sorted(
         updates, key=lambda one: (parse_instant(one["created"]), parse_instant(one["when"]), one["status"])
     )
+    versions = versions_of([parse_instant(one["created"]) for one in ordered])
     found: list[_Update] = []
-    version = 0
     keys: dict[str, int] = {}
-    for one in ordered:
+    for one, version in zip(ordered, versions, strict=True):
         created = parse_instant(one["created"])
-        version = max(int(created.timestamp()), version + 1)
         instant = format_instant(created)
         keys[instant] = keys.get(instant, 0) + 1
         found.append(
@@ -116,72 +126,13 @@ def _pairs_spoken_of(
     return tuple(dict.fromkeys((*seen, *listed))) if update.status == AVAILABLE else listed
 
 
-def _event(
-    incident: Mapping[str, Any], *, kind: str, recordid: str, version: int, at: tuple[datetime, datetime], data: object
-) -> dict[str, Any]:
-    """Make an event; `at` is when the stated fact happened and when the feed recorded it."""
-    happened, recorded = at
-    return {
-        "specversion": "1.0",
-        "id": f"{kind}/{recordid}/{version}",
-        "source": SOURCE,
-        "type": kind,
-        "subject": incident["id"].upper(),
-        "time": format_instant(happened),
-        "datacontenttype": "application/json",
-        "recordid": recordid,
-        "recordversion": str(version),
-        "recordedtime": format_instant(recorded),
-        "dataclassification": "customer",
-        "data": data,
-    }
-
-
-def _detected(incident: Mapping[str, Any], *, first: _Update) -> dict[str, Any]:
-    begin = parse_instant(incident["begin"])
-    return _event(
-        incident,
-        kind="bridge-timeline",
-        recordid=f"{incident['id']}/detected",
-        version=_FACT_VERSION,
-        at=(begin, min(parse_instant(incident["created"]), first.created)),
-        data={"checkpoint": "detected", "at": format_instant(begin)},
-    )
-
-
-def _incident_state(incident: Mapping[str, Any], update: _Update) -> dict[str, Any]:
-    state = ENDED if update.status == AVAILABLE else ACTIVE
-    return _event(
-        incident,
-        kind="incident",
-        recordid=incident["id"],
-        version=update.version,
-        at=(update.when, update.created),
-        data={"severity": incident["severity"], "state": state},
-    )
-
-
-def _health(incident: Mapping[str, Any], update: _Update, pair: tuple[str, str], *, since: datetime) -> dict[str, Any]:
+def _health(said: Statements, update: _Update, pair: tuple[str, str], *, since: datetime) -> Event:
     product, place = pair
-    return _event(
-        incident,
-        kind="service-health",
-        recordid=f"{incident['id']}/{product}/{place}",
-        version=update.version,
-        at=(update.when, update.created),
-        data={"component": product, "region": place, "state": update.status, "since": format_instant(since)},
-    )
+    data = {"component": product, "region": place, "state": update.status, "since": format_instant(since)}
+    return said.event("service-health", f"{product}/{place}", update.version, update.occasion, data)
 
 
-def _checkpoint(incident: Mapping[str, Any], update: _Update) -> Iterator[dict[str, Any]]:
+def _checkpoint(said: Statements, update: _Update) -> Iterator[Event]:
     kind = "first_update" if update.is_first else "status_update"
-    fact = {"checkpoint": "available" if update.status == AVAILABLE else kind, "at": format_instant(update.when)}
-    recordid = f"{incident['id']}/{update.key}"
-    at = (update.when, update.created)
-    yield _event(incident, kind="bridge-timeline", recordid=recordid, version=_FACT_VERSION, at=at, data=fact)
-    if update.text:
-        edited = max(update.modified, update.created)
-        version = max(int(edited.timestamp()), _FACT_VERSION + 1)
-        data = {**fact, "note": update.text}
-        at = (update.when, edited)
-        yield _event(incident, kind="bridge-timeline", recordid=recordid, version=version, at=at, data=data)
+    step = "available" if update.status == AVAILABLE else kind
+    return said.checkpoint_and_text(update.key, step, update.occasion, text=update.text, edited=update.modified)

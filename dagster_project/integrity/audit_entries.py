@@ -36,6 +36,8 @@ class AuditAction(StrEnum):
     DECISION_APPROVE_PROFILE = "decision_approve_profile"
     DECISION_REJECT_PROFILE = "decision_reject_profile"
     RELEASED = "released"
+    RECEIPT_RECORDED = "receipt_recorded"
+    FINDING_RECORDED = "finding_recorded"
     PROFILE_CHANGED = "profile_changed"
     TRUST_CHANGED = "trust_changed"
     ANNEX_OPENED = "annex_opened"

@@ -4,6 +4,7 @@ Belongs here: the one cipher. AES-SIV (RFC 5297) is deterministic by design, so 
 stored bytes and content addressing keeps deduplicating; what it reveals is only that two bodies are equal.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -26,7 +27,13 @@ def encrypt(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
     Returns:
         Version byte, 16 byte tag, ciphertext: 17 bytes longer than the plaintext.
     """
-    return VERSION + AESSIV(key).encrypt(plaintext, [VERSION, associated])
+    return VERSION + _cipher(key).encrypt(plaintext, [VERSION, associated])
+
+
+@lru_cache(maxsize=2)
+def _cipher(key: bytes) -> AESSIV:
+    """Return the cipher of a key; making one costs as much as a small body, and a process has one key."""
+    return AESSIV(key)
 
 
 def decrypt(key: bytes, stored: bytes, associated: bytes) -> bytes:
@@ -38,7 +45,7 @@ def decrypt(key: bytes, stored: bytes, associated: bytes) -> bytes:
     if stored[:1] != VERSION or len(stored) < len(VERSION) + _TAG_LENGTH:
         raise _violation()
     try:
-        return AESSIV(key).decrypt(stored[1:], [VERSION, associated])
+        return _cipher(key).decrypt(stored[1:], [VERSION, associated])
     except InvalidTag as error:
         raise _violation() from error
 

@@ -13,7 +13,7 @@ from dagster_project.integrity.digests import digest_of
 from dagster_project.packaging.clearance import CLEARED, clearance_of, reviews_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.drafting.slots import withheld_values
-from dagster_project.packaging.fields import Input
+from dagster_project.packaging.fields import Field, Input
 from dagster_project.packaging.profile import Action
 from dagster_project.packaging.rendering import Rendering
 from dagster_project.packaging.review_inputs import REVIEW_REASONS
@@ -78,15 +78,23 @@ def open_items_of(context: RenderingContext, rendering: Rendering) -> tuple[Open
     return tuple(sorted(items, key=lambda one: (one.kind, one.slot, one.fields, one.evidence)))
 
 
-def material_change(bridge: str, unit: str, fields: tuple[str, ...]) -> OpenItem:
-    """Return the open item of a material change that the profile's own approval let leave (rule R3)."""
+def material_change(context: RenderingContext, fields: Iterable[Field]) -> OpenItem:
+    """Return the open item of a material change that the profile's own approval let leave (rule R3).
+
+    Args:
+        context: What the page was rendered in.
+        fields: The leaves that changed together, as the sources call for them.
+    """
+    changed = tuple(fields)
     owner, resolved_by = RELEASE_RESOLUTIONS[MATERIAL_CHANGE]
     return OpenItem(
         kind=MATERIAL_CHANGE,
-        bridge=bridge,
-        slot=unit,
-        fields=fields,
-        evidence=(),
+        bridge=context.bridge.bridge,
+        slot=context.tables.slots_by_rule.get(changed[0].draft.rule_id, "other"),
+        fields=tuple(sorted(one.pointer for one in changed)),
+        evidence=tuple(
+            sorted({one.reference for field in changed for one in field.draft.inputs if one.relation == "DIRECT"})
+        ),
         rejected=(),
         owner_role=owner,
         resolved_by=resolved_by,

@@ -59,6 +59,7 @@ STATUS_CHAIN: Final = ("operational", "maintenance", "degraded", "partial_outage
 STANDARD_STATE_FLOORS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "maintenance": "maintenance",
+        "under_maintenance": "maintenance",
         "degraded": "degraded",
         "degraded_performance": "degraded",
         "SERVICE_INFORMATION": "degraded",

@@ -15,6 +15,7 @@ from dagster_project.packaging.lineage import Lineage, fields_from
 # What the profile words itself is approved with the profile, not with each page.
 _CONSTANT: Final = ("profile_constant", "content_schema")
 _DERIVED_SLOT_PARTS: Final = ("fields", "category", "review_role")
+_WORDED_BY_THE_PROFILE: Final = ("template", "text")
 SLOT_STATE: Final = "slot_state"
 _STATUS_UNIT: Final = "incident_status"
 
@@ -56,7 +57,10 @@ def is_decided_upon(draft: Draft) -> bool:
     if draft.transformation in _CONSTANT:
         return False
     tokens = pointer_tokens(draft.pointer)
-    return not (tokens[0] == "held" and tokens[-1] in _DERIVED_SLOT_PARTS)
+    part, last = tokens[0], tokens[-1]
+    # By place as well: a version that kept such a leaf says of it that it was kept.
+    worded = part == "names" or (part == "statements" and last in _WORDED_BY_THE_PROFILE)
+    return not worded and not (part == "held" and last in _DERIVED_SLOT_PARTS)
 
 
 def unit_of(pointer: str, before: Page | None, now: Page) -> str:
@@ -83,10 +87,21 @@ def is_companion(draft: Draft) -> bool:
 
 
 def support_digest(context: RenderingContext, draft: Draft) -> str:
-    """Return the digest of the values, not the envelopes, that a rule read to make a field (glossary)."""
+    """Return the digest of the values, not the envelopes, that a rule read to make a field (glossary).
+
+    Of an earlier version of a record, which a rule asks only whether there was one, it is that there was one: else
+    every reconfirmation would make another support.
+    """
     resolved = context.index.resolved
+    newest: dict[tuple[str, str], int] = {}
+    for one in draft.inputs:
+        key = (one.reference.source, one.reference.recordid)
+        newest[key] = max(newest.get(key, 0), one.reference.recordversion)
     read = {
-        (one.reference.source, one.reference.recordid, one.source_field): resolved[one].value for one in draft.inputs
+        (*key, one.source_field, is_newest): resolved[one].value if is_newest else None
+        for one in draft.inputs
+        for key in [(one.reference.source, one.reference.recordid)]
+        for is_newest in [one.reference.recordversion == newest[key]]
     }
     return digest_of([[*key, read[key]] for key in sorted(read)])
 

@@ -128,7 +128,7 @@ class Blobs:
         return [
             Place(*row)
             for chunk in chunks(names)
-            for row in self.connection.execute(statement.where(_COLUMNS.name.in_(chunk)))
+            for row in self.connection.execute(statement.where(_COLUMNS.name.in_(chunk))).all()
         ]
 
     def _read(self, places: Iterable[Place]) -> Iterable[tuple[Place, bytes]]:

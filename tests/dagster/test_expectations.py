@@ -86,6 +86,10 @@ EVERY_CANDIDATE_FAILED = """CREATE OR REPLACE VIEW failed_candidates AS
     SELECT candidate_id, incident, bridge, ordinal, evaluation_instant, candidate_id AS check_id,
         'gate' AS rule, 'not_checked' AS code, []::VARCHAR[] AS pointers
     FROM published.candidates"""
+# A gap between them, and both are current.
+RELEASED_VERSIONS_1_AND_3 = """INSERT INTO published.released_versions
+    SELECT 'aa', number, 'release', 'released', 'c', 'l', 'sha256:c', moment, moment, moment, NULL
+    FROM (VALUES (1), (3)) AS numbers (number), (SELECT TIMESTAMP '2026-03-04 10:00:00' AS moment)"""
 # Every rule of `sql/rules/`, with what breaks it.
 BREAKING = {
     "candidate_follows_its_predecessor": """UPDATE published.candidates SET predecessor_id = candidate_id
@@ -99,6 +103,9 @@ BREAKING = {
         WHERE candidate_id IN (SELECT candidate_id FROM failed_candidates)""",
     "old_values_only_of_passed": """UPDATE published.changes SET old_value = 'x' WHERE candidate_id IN
         (SELECT candidate_id FROM candidates WHERE predecessor_id IN (SELECT candidate_id FROM failed_candidates))""",
+    "one_version_is_current": RELEASED_VERSIONS_1_AND_3,
+    "origin_of_every_released_version": """INSERT INTO published.version_origins
+        VALUES ('INC-4711', 'tidewater', 1, 'aa', NULL, 'sha256:p', 0, 0)""",
     "passed_check_has_no_reasons": """INSERT INTO published.release_check_reasons
         SELECT check_id, candidate_id, 'leak', 'x', [] FROM passed_candidates""",
     "passed_has_a_manifest": EVERY_CANDIDATE_PASSED,
@@ -109,6 +116,9 @@ BREAKING = {
     "plain_digest_only_of_passed": """UPDATE published.release_checks SET content_digest = 'sha256:' || content_digest
         WHERE NOT passed""",
     "reason_has_its_check": "UPDATE published.release_check_reasons SET check_id = -1",
+    "receipt_has_its_version": """INSERT INTO published.findings
+        VALUES (1, 'INC-4711', 'tidewater', 1, '/severity_code', 'stale', TIMESTAMP '2026-03-04 10:00:00')""",
+    "released_field_has_its_version": "INSERT INTO published.released_fields VALUES ('aa', 1, '/severity_code', 'x')",
     "slots_only_of_passed": """INSERT INTO published.slots
         SELECT candidate_id, 's', 'other', 'on_hold', 'legal', [] FROM failed_candidates""",
     "values_only_of_passed": """UPDATE published.fields SET value = 'x'

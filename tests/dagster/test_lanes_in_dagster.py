@@ -98,7 +98,7 @@ def test_severity_one_is_refreshed_in_the_tick_and_its_run_follows_without_anoth
     assert int(request.tags["dagster/priority"]) > 10
     done = _execute(request, workspace, instance)
     assert done.success
-    assert len(done.get_asset_materialization_events()) == 4
+    assert len(done.get_asset_materialization_events()) == 5
     assert _lanes(workspace) == [(incident_name(1), "severity_one")]
     assert not _tick(new_records, workspace, instance).run_requests
     assert not _tick(finished_refreshes, workspace, instance).run_requests

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,10 +116,18 @@ def test_a_checkpoint_whose_process_died_before_it_was_marked_is_anchored_once(a
     assert anchor_path(audited).read_bytes() == before
 
 
-@pytest.mark.parametrize("left", [1, 100, -1])
-def test_a_torn_line_in_the_anchor_is_cut_off_once_and_that_is_written_down(audited: Workspace, left: int) -> None:
+TORN: dict[str, Callable[[bytes], bytes]] = {
+    "its first byte": lambda line: line[:1],
+    "half of it": lambda line: line[: len(line) // 2],
+    "all but its end": lambda line: line,
+    "more than the next line": lambda _line: b"x" * 5000,
+}
+
+
+@pytest.mark.parametrize("what", TORN)
+def test_a_torn_line_in_the_anchor_is_cut_off_once_and_that_is_written_down(audited: Workspace, what: str) -> None:
     with anchor_path(audited).open("ab") as file:
-        file.write(kept_bytes(checkpoint_unanchored(audited))[:left])
+        file.write(TORN[what](kept_bytes(checkpoint_unanchored(audited))))
     assert verify(audited).code == 0
     assert append(audited, 1) == LOG.now + 1
     assert checkpoint(audited) == LOG.now + 1
@@ -140,6 +148,23 @@ def test_a_whole_line_in_the_anchor_that_is_no_checkpoint_is_damage_and_never_re
         with pytest.raises(IntegrityViolation, match="checkpoint_unreadable"):
             act(audited, 1)
     assert path.read_bytes().endswith(b"{}\n")
+
+
+def test_checkpoints_in_another_order_in_the_anchor_are_damage(audited: Workspace) -> None:
+    path = anchor_path(audited)
+    path.write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
+    answer = verify(audited)
+    assert (answer.code, faults(answer)) == (4, {("anchor_out_of_order", LOG.first + 1, LOG.anchored)})
+
+
+def test_of_two_who_anchor_at_once_the_second_does_not_write_over_the_first(audited: Workspace) -> None:
+    anchor = AnchorFile(anchor_path(audited))
+    seen = anchor.newest()
+    assert anchor_checkpoints(audited) == LOG.signed
+    before = anchor.path.read_bytes()
+    with pytest.raises(Unavailable, match="anchor_moved"):
+        anchor.append([checkpoint_unanchored(audited)], after=seen)
+    assert anchor.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("lines", [0, 1])

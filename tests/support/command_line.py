@@ -13,7 +13,7 @@ import msgspec
 
 from dagster_project.cli.main import channelsafe
 from dagster_project.cli.output import run
-from dagster_project.settings import HOME_VARIABLE, KEYS_VARIABLE, Settings
+from dagster_project.settings import DATABASE_VARIABLE, HOME_VARIABLE, KEYS_VARIABLE, Settings
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,6 @@ def fresh_command_line(folder: Path) -> CommandLine:
 
 def command_line_of(settings: Settings) -> CommandLine:
     """Return the command line of a deployment that is there."""
-    return CommandLine(home=settings.home, keys=settings.keys)
+    database = settings.database_url
+    environment = () if database is None else ((DATABASE_VARIABLE, database),)
+    return CommandLine(home=settings.home, keys=settings.keys, environment=environment)

@@ -135,7 +135,7 @@ def check_histories(accepted: Accepted) -> dict[str, int]:
     counts = {}
     for incident in accepted.feed:
         name = incident["id"].upper()
-        history = accepted.run("history", name, "--json").json
+        history = accepted.run("history", name, "--json").json["candidates"]
         instants = [one["evaluated_at"] for one in history]
         numbers = [one["content_number"] for one in history]
         assert instants == sorted(instants), name

@@ -1,6 +1,6 @@
 """People who review, with their keys, and what they do: as the command line does it, through the application."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from dagster_project.application.deciding import Accepted, decide
@@ -8,8 +8,12 @@ from dagster_project.application.demo_trust import make_demo_trust
 from dagster_project.application.drafting_decisions import Reviewer, draft_act, draft_approval, draft_rejection
 from dagster_project.application.profile_approval import propose_profile
 from dagster_project.application.profiles import shipped_profile
+from dagster_project.application.trust import adopt, latest_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.signatures import SigningKey
+from dagster_project.integrity.trust import Trust
+from dagster_project.integrity.trust_changes import next_version
+from dagster_project.integrity.trust_succession import sign_trust
 from dagster_project.review.decisions import Act
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
@@ -34,9 +38,7 @@ class Bench:
         decision = draft_act(self.workspace, act, incident, bridge, **parts)  # type: ignore[arg-type] # passed through
         return decide(self.workspace, decision, self.keys[person])
 
-    def approve(
-        self, person: str, incident: str, bridge: str, pointers: Collection[str] | None = None
-    ) -> Accepted:
+    def approve(self, person: str, incident: str, bridge: str, pointers: Collection[str] | None = None) -> Accepted:
         """Approve changes, all that the person is asked for unless some are named, and the page that then leaves."""
         reviewer = Reviewer(person, self.keys[person])
         decision = draft_approval(self.workspace, incident, bridge, reviewer, pointers=pointers)
@@ -47,10 +49,18 @@ class Bench:
         decision = draft_rejection(self.workspace, incident, bridge, pointers, "not so")
         return decide(self.workspace, decision, self.keys[person])
 
+    def change_trust(self, change: Callable[[Trust], Trust], *signers: str) -> None:
+        """Adopt the next version of trust, changed, signed by custodians."""
+        with self.workspace.store.begin() as transaction:
+            old = latest_trust(transaction, self.workspace)
+            following = change(next_version(old, expires=None, threshold=None))
+            signed = sign_trust(following, [self.keys[one] for one in signers or ("sam", "ada")])
+            adopt(self.workspace, transaction, signed, old)
 
-def make_bench(workspace: Workspace, *profiles: str) -> Bench:
+
+def make_bench(workspace: Workspace, *profiles: str, people: Mapping[str, tuple[str, ...]] = PEOPLE) -> Bench:
     """Let people be trusted in a workspace, and put shipped profiles in force, the customer bridge's by default."""
-    bench = Bench(workspace, make_demo_trust(workspace, PEOPLE, demo=False))
+    bench = Bench(workspace, make_demo_trust(workspace, people, demo=False))
     for name in profiles or ("customer_bridge",):
         digest = propose_profile(workspace, shipped_profile(name), proposer="ada")
         for person in ("ines", "sam", "selma", "leo"):

@@ -168,7 +168,11 @@ def test_the_last_good_feed_stays_in_force_after_a_bad_one(run: CommandLine, tmp
     before = run("status", "--json").json
     (tmp_path / "feed.json").write_bytes(b"<html>")
     assert run("ingest", "google-cloud", str(tmp_path / "feed.json")).code == 1
-    assert run("status", "--json").json == before
+    after = run("status", "--json").json
+    assert after["incidents"] == before["incidents"]
+    kept = [(one["reason_code"], one["where_pointer"], one["source"]) for one in after["intake"]["rejected"]]
+    assert kept == [("feed_not_json", "the whole feed", "//status.cloud.google.com/feed")]
+    assert run("verify").code == 0
 
 
 @pytest.mark.parametrize("command", ["ingest", "replay"])

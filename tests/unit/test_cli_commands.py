@@ -251,7 +251,7 @@ def test_a_second_ingest_of_the_same_feed_changes_nothing(fresh: CommandLine) ->
 def test_playing_a_feed_leaves_a_history_of_contents(fresh: CommandLine) -> None:
     played = fresh("replay", "google-cloud", str(FEED_SAMPLE), "--json")
     assert (played.code, played.json["refreshes_with_failed_check"]) == (1, 1)  # the late edit, see above
-    history = fresh("history", "HBSAMPLESTORAGE00001", "--json").json
+    history = fresh("history", "HBSAMPLESTORAGE00001", "--json").json["candidates"]
     contents = {one["content_number"]: one["content"] for one in history}
     assert sorted(contents) == list(range(1, len(contents) + 1))
     assert len(contents) >= 4
@@ -261,7 +261,9 @@ def test_playing_a_feed_leaves_a_history_of_contents(fresh: CommandLine) -> None
     assert instants[0].startswith("2025-03-04T0")
 
 
-@pytest.mark.parametrize("name", ["customer_bridge", "customer_bridge_faulty", "google_cloud_bridge"])
+@pytest.mark.parametrize(
+    "name", ["customer_bridge", "customer_bridge_faulty", "google_cloud_bridge", "statuspage_bridge"]
+)
 def test_the_shipped_profiles_are_listed_valid_and_can_be_loaded(fresh: CommandLine, name: str) -> None:
     assert name in fresh("profile", "list", "--json").json
     assert fresh("profile", "validate", name).code == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dagster_project.connections import google_cloud
+from dagster_project.connections import feed_reading
 from dagster_project.connections.google_cloud import parse_feed, read_feed
 from dagster_project.errors import Unavailable, UnsafeOrRejected, UsageError
 
@@ -91,7 +91,7 @@ def test_another_scheme_is_a_usage_error() -> None:
 
 
 def test_a_feed_above_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google_cloud, "LARGEST_FEED", 1000)
+    monkeypatch.setattr(feed_reading, "LARGEST_FEED", 1000)
     path = tmp_path / "feed.json"
     path.write_bytes(b" " * 1001)
     with pytest.raises(UnsafeOrRejected, match="feed_too_large"):

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Engine
 from dagster_project.errors import Unavailable
 from dagster_project.store.engine import create_engine_for, writing
 from dagster_project.store.migrate import has_schema, migrate
-from dagster_project.store.store import DATABASE_FILE_NAME, open_store
 from dagster_project.store.schema import metadata
+from dagster_project.store.store import DATABASE_FILE_NAME, open_store
 
 _BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
