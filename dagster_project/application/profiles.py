@@ -12,10 +12,11 @@ from typing import Final
 import yaml
 
 from dagster_project.application.workspace import Workspace
+from dagster_project.application.writing import judge_profile
 from dagster_project.errors import Unavailable, UnsafeOrRejected
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.profile import Profile, profile_digest, profile_document, read_profile
-from dagster_project.packaging.profile_validation import ERROR, Finding, validate_profile
+from dagster_project.packaging.profile_validation import ERROR
 from dagster_project.store import profiles as profile_rows
 from dagster_project.store.profiles import ALL_INCIDENTS, NewProfile, add_profile
 
@@ -72,18 +73,13 @@ def _parse(text: str, *, where: str) -> Profile:
     return read_profile(document, where=where)
 
 
-def judge_profile(profile: Profile) -> tuple[Finding, ...]:
-    """Return every finding over a profile, errors first."""
-    return validate_profile(profile)
-
-
 def load_profile(workspace: Workspace, profile: Profile) -> str:
     """Store a profile so that bridges can be rendered with it; return its digest.
 
     Raises:
         UnsafeOrRejected: the profile has errors; it is not stored.
     """
-    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
+    errors = [finding for finding in judge_profile(profile) if finding.level == ERROR]
     if errors:
         raise UnsafeOrRejected(
             "profile_invalid",

@@ -5,6 +5,7 @@ Belongs here: reading the rule data and choosing the engine. Does not belong her
 
 import importlib.util
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import resources
 from typing import Any, Final
 
@@ -12,10 +13,13 @@ import msgspec
 import yaml
 
 from dagster_project.errors import UnsafeOrRejected
-from dagster_project.scanning.engine import HyperscanPreselector, LiteralPreselector, Preselector, Scanner
+from dagster_project.scanning.engine import Scanner
+from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector, Preselector
 from dagster_project.scanning.rules import Rule, rules_of
+from dagster_project.scanning.writing_rules import WritingRules, scanner_rules_of, writing_rules_of
 
-_RULE_FILES: Final = ("personal_data", "secrets", "wording")
+_RULE_FILES: Final = ("personal_data", "secrets")
+_WRITING_RULES: Final = "wording"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -25,10 +29,22 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
+def shipped_document(name: str) -> Any:  # noqa: ANN401 - any YAML value
+    """Return a document of the rule data, by file name without ending."""
+    file = resources.files("dagster_project.scanning") / "rules" / f"{name}.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+@cache
+def shipped_writing_rules() -> WritingRules:
+    """Return the writing rules that are shipped."""
+    return writing_rules_of(shipped_document(_WRITING_RULES))
+
+
+@cache
 def shipped_rules() -> tuple[Rule, ...]:
-    """Return the rules that are shipped, in the order of their files."""
-    folder = resources.files("dagster_project.scanning") / "rules"
-    return rules_of(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")) for name in _RULE_FILES)
+    """Return the rules that are shipped, in the order of their files, those that follow from the writing rules last."""
+    return (*rules_of(map(shipped_document, _RULE_FILES)), *scanner_rules_of(shipped_writing_rules()))
 
 
 def fastest_preselector(rules: tuple[Rule, ...]) -> Preselector:
@@ -39,7 +55,7 @@ def fastest_preselector(rules: tuple[Rule, ...]) -> Preselector:
 
 def scanner_of(rules: tuple[Rule, ...], *, key: bytes) -> Scanner:
     """Return a scanner of `rules` with the fastest engine of this machine."""
-    return Scanner(rules, fastest_preselector(rules), key=key)
+    return Scanner(fastest_preselector(rules), key=key)
 
 
 def scanned_lines(lines: Iterable[bytes], scanner: Scanner) -> Iterator[dict[str, Any]]:

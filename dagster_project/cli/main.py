@@ -22,6 +22,7 @@ from dagster_project.cli.receipts import finding, receipt
 from dagster_project.cli.refreshing import refresh, replay
 from dagster_project.cli.releases import exposure, publish, release
 from dagster_project.cli.review import review
+from dagster_project.cli.rules import rules
 from dagster_project.cli.scanning import scan
 from dagster_project.cli.standing import health, receive
 from dagster_project.cli.trust import trust
@@ -49,6 +50,7 @@ def channelsafe(context: click.Context) -> None:
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, explain, verify, status, health, profile, keys,
     trust, audit, review, release, publish, exposure, receipt, finding, scan,
+    rules,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

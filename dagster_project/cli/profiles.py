@@ -10,12 +10,12 @@ from dagster_project.application.profile_desk import profile_overview, profile_o
 from dagster_project.application.profiles import (
     assign_profile,
     find_profile,
-    judge_profile,
     load_profile,
     shipped_profile_names,
 )
 from dagster_project.application.review_desk import Act, reviewer_of
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
+from dagster_project.application.writing import judge_profile
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.review import key_option, say_accepted
 from dagster_project.cli.review_printing import profile_lines
@@ -45,7 +45,9 @@ def list_profiles(*, as_json: bool) -> None:
 @click.argument("name", metavar="PROFILE")
 @json_option
 def validate(name: str, *, as_json: bool) -> int:
-    """Name every finding over PROFILE: uncovered fields, overlaps and who wins, dead rules, unknown codes.
+    """Name every finding over PROFILE: uncovered fields, overlaps and who wins, dead rules, unknown codes, texts.
+
+    Texts that customers read are judged by the writing rules (`channelsafe rules`).
 
     Exit code 1 if there is an error; warnings alone exit with 0.
     """

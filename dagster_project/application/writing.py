@@ -1,0 +1,41 @@
+"""The writing rules in use: a judge of texts made of the shipped rules, and profiles judged by it.
+
+Belongs here: joining rule data, scanner and profile. What a rule says is data, how a text is judged is
+`scanning.wording`, where a profile holds texts is `packaging.profile_wording`.
+"""
+
+from functools import cache
+from typing import Final
+
+from dagster_project.application.scanning import shipped_rules, shipped_writing_rules
+from dagster_project.packaging.profile import Profile
+from dagster_project.packaging.profile_validation import Finding, validate_profile, validate_wording
+from dagster_project.scanning.engine import Scanner
+from dagster_project.scanning.preselection import LiteralPreselector
+from dagster_project.scanning.rules import Rule
+from dagster_project.scanning.wording import TextJudge
+from dagster_project.scanning.writing_rules import WritingRules, scanner_rules_of
+
+# The scanner keys the digests of its findings; a judge of texts hands out none.
+_KEY: Final = b"writing rules"
+
+
+def text_judge(rules: WritingRules, scanner_rules: tuple[Rule, ...]) -> TextJudge:
+    """Return a judge by these writing rules, and by those of `scanner_rules` that some of them rest on.
+
+    It runs on the pure engine: texts of profiles are short, and equal on every machine.
+    """
+    types = {kind for rule in rules.rules for kind in rule.finding_types}
+    searched = (*scanner_rules_of(rules), *(one for one in scanner_rules if one.type in types))
+    return TextJudge(rules, Scanner(LiteralPreselector(searched), key=_KEY))
+
+
+@cache
+def shipped_judge() -> TextJudge:
+    """Return a judge by the rules that are shipped."""
+    return text_judge(shipped_writing_rules(), shipped_rules())
+
+
+def judge_profile(profile: Profile) -> tuple[Finding, ...]:
+    """Return every finding over a profile, errors first: its rules and tables, and the texts that customers read."""
+    return tuple(sorted((*validate_profile(profile), *validate_wording(profile, shipped_judge()))))
