@@ -16,7 +16,6 @@ from dagster_project.scanning.rules import Rule, rules_of
 TYPE: Final = "WORDING"
 _WORD: Final = "A-Za-z0-9_"
 _FEWEST_EXAMPLES: Final = 2
-_ABBREVIATION: Final = re.compile(r"\b[A-Z][A-Z0-9]+(?:-[A-Z]+)?\b")
 
 
 class WritingRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,10 +61,6 @@ class WritingRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: dict[str, str]
     rules: tuple[WritingRule, ...]
 
-    def without(self, *ids: str) -> "WritingRules":
-        """Return the rules less those of these ids."""
-        return WritingRules(self.sources, tuple(one for one in self.rules if one.id not in ids))
-
 
 def _refused(rule: str, what: str) -> UsageError:
     return UsageError(
@@ -73,7 +68,7 @@ def _refused(rule: str, what: str) -> UsageError:
     )
 
 
-def _checked(rule: WritingRule, sources: Mapping[str, str]) -> None:
+def _check(rule: WritingRule) -> None:
     if rule.judges_texts:
         if min(len(rule.passes), len(rule.fails)) < _FEWEST_EXAMPLES:
             raise _refused(rule.id, "A rule that judges texts needs two examples that pass and two that do not.")
@@ -81,7 +76,7 @@ def _checked(rule: WritingRule, sources: Mapping[str, str]) -> None:
             raise _refused(rule.id, "A rule by pattern needs patterns, or types of findings.")
     elif not (rule.enforced_by and rule.shown_by):
         raise _refused(rule.id, "A rule that holds by construction names what enforces it and the tests that show it.")
-    if not any(one in sources for one in _ABBREVIATION.findall(rule.source)) and not rule.source[:1].isupper():
+    if not rule.source.strip():
         raise _refused(rule.id, "A rule names its source.")
 
 
@@ -96,7 +91,7 @@ def writing_rules_of(document: Mapping[str, Any]) -> WritingRules:
     except msgspec.ValidationError as error:
         raise _refused("?", f"The document is not of the right form: {error}.") from error
     for rule in rules.rules:
-        _checked(rule, rules.sources)
+        _check(rule)
     scanner_rules_of(rules)
     return rules
 

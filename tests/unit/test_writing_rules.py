@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dagster_project.application.scanning import shipped_document, shipped_rules, shipped_writing_rules
 from dagster_project.application.writing import shipped_judge, text_judge
@@ -18,7 +20,7 @@ from dagster_project.packaging.views import views_of
 from dagster_project.scanning.wording import NO_NAMES, DeniedNames, judge_wording
 from dagster_project.scanning.writing_rules import WritingRule, WritingRules, writing_rules_of
 from tests.support.drawn_examples import drawn
-from tests.support.histories import head, shipped_tables, story
+from tests.support.histories import FULL, head, shipped_tables, story
 from tests.support.shown_words import shown_words
 
 SHIPPED = shipped_writing_rules()
@@ -34,6 +36,12 @@ def broken(text: str, names: DeniedNames = NO_NAMES) -> set[str]:
 
 def test_every_writing_rule_is_there_once_and_in_order() -> None:
     assert [one.id for one in SHIPPED.rules] == [*(f"N{n}" for n in range(1, 14)), *(f"M{n}" for n in range(1, 18))]
+
+
+def test_every_abbreviated_source_is_explained_and_every_explanation_is_of_use() -> None:
+    told = {one.id: set(re.findall(r"\b[A-Z]{2,5}(?:-[A-Z]{2,3})?\b|\bG1\b", one.source)) for one in SHIPPED.rules}
+    no_abbreviations = {"SLA", "CAP", "SP"}
+    assert set().union(*told.values()) - no_abbreviations == set(SHIPPED.sources)
 
 
 # ---- examples ----------------------------------------------------------------------------------------------------
@@ -85,7 +93,7 @@ def misjudged(rule: WritingRule, examples: WritingRule) -> list[str]:
 @pytest.mark.parametrize("rule", JUDGING, ids=lambda one: one.id)
 def test_a_rule_judges_its_examples_alone_and_without_it_they_are_misjudged(rule: WritingRule) -> None:
     assert misjudged(rule, rule) == []
-    rest = text_judge(SHIPPED.without(rule.id), shipped_rules())
+    rest = text_judge(WritingRules({}, tuple(one for one in SHIPPED.rules if one is not rule)), shipped_rules())
     for text in rule.fails:
         assert rule.id not in {one.rule for one in judge_wording(drawn(text), names_of(rule), judge=rest)}
 
@@ -142,6 +150,26 @@ def test_what_is_denied_passes(text: str) -> None:
 )
 def test_what_stands_beside_a_denial_is_no_denial(text: str, rule: str) -> None:
     assert rule in broken(text)
+
+
+@pytest.mark.parametrize("rule", JUDGING, ids=lambda one: one.id)
+def test_no_sentence_before_or_after_it_excuses_one_that_breaks_a_rule(rule: WritingRule) -> None:
+    around = " ".join(drawn(one) for other in JUDGING for one in other.passes if other.id != "N10")
+    alone = [
+        (drawn(one), {it.rule for it in judge_wording(drawn(one), names_of(rule), judge=JUDGE)}) for one in rule.fails
+    ]
+    for text, rules in alone:
+        for whole in (f"{around} {text}", f"{text} {around}"):
+            assert rules <= {one.rule for one in judge_wording(whole, names_of(rule), judge=JUDGE)}, text
+
+
+@given(st.text(max_size=200), st.sampled_from([one for rule in JUDGING for one in rule.fails]))
+@settings(max_examples=500 if FULL else 25, deadline=None)
+def test_any_text_is_judged_alike_each_time_and_places_lie_in_it(text: str, example: str) -> None:
+    whole = text + drawn(example)
+    found = judge_wording(whole, NO_NAMES, judge=JUDGE)
+    assert found == judge_wording(whole, NO_NAMES, judge=JUDGE) == tuple(sorted(set(found)))
+    assert all(0 <= one.start < one.end <= len(whole) for one in found)
 
 
 @pytest.mark.parametrize(
