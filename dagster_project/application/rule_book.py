@@ -46,6 +46,7 @@ class SeenInPublic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     incidents: int
     hits: dict[str, Hits]
     denied_estimates: int
+    other_estimates: int
     public_name: str
     inside_name: str
     posts_with_public_name: int

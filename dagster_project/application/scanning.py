@@ -4,7 +4,8 @@ Belongs here: reading the rule data and choosing the engine. Does not belong her
 """
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -12,17 +13,19 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from dagster_project.errors import UnsafeOrRejected
-from dagster_project.scanning.engine import Scanner
+from dagster_project.errors import Unavailable
+from dagster_project.scanning.engine import Finding, Scanner
 from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector, Preselector
 from dagster_project.scanning.rules import Rule, rules_of
+from dagster_project.scanning.terms import NO_TERMS, Terms
 from dagster_project.scanning.writing_rules import WritingRules, scanner_rules_of, writing_rules_of
 
 _RULE_FILES: Final = ("personal_data", "secrets")
 _WRITING_RULES: Final = "wording"
+_NAMED: Final = 20
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line to scan."""
 
     id: str
@@ -53,28 +56,70 @@ def fastest_preselector(rules: tuple[Rule, ...]) -> Preselector:
     return HyperscanPreselector(rules) if installed else LiteralPreselector(rules)
 
 
-def scanner_of(rules: tuple[Rule, ...], *, key: bytes) -> Scanner:
-    """Return a scanner of `rules` with the fastest engine of this machine."""
-    return Scanner(fastest_preselector(rules), key=key)
+ENGINES: Final[Mapping[str, Callable[[tuple[Rule, ...]], Preselector]]] = {
+    "fastest": fastest_preselector,
+    "hyperscan": HyperscanPreselector,
+    "pure": LiteralPreselector,
+}
 
 
-def scanned_lines(lines: Iterable[bytes], scanner: Scanner) -> Iterator[dict[str, Any]]:
-    """Yield ``{"id", "findings": [{"rule", "type", "start", "end"}]}`` for every line of JSON.
+def scanner_of(rules: tuple[Rule, ...], *, key: bytes, engine: str = "fastest", terms: Terms = NO_TERMS) -> Scanner:
+    """Return a scanner of `rules` and `terms` with one of the `ENGINES`.
 
     Raises:
-        UnsafeOrRejected: a line is not ``{"id": string, "text": string}``; it names the line's number, not its content.
+        Unavailable: the engine is not installed on this machine.
+    """
+    return Scanner(ENGINES[engine](rules), key=key, terms=terms)
+
+
+def terms_in(lines: Iterable[str]) -> Terms:
+    """Return denied terms, one for each line; empty lines are none."""
+    return Terms.of({}, always=[one.strip() for one in lines if one.strip()])
+
+
+class ScannedLine(msgspec.Struct, frozen=True):
+    """What a line holds; findings carry rule, place and keyed digest, never the text."""
+
+    id: str
+    findings: tuple[Finding, ...]
+
+
+class UnreadableLine(msgspec.Struct, frozen=True):
+    """A line that could not be scanned, by its number from 1."""
+
+    number: int
+
+
+def scanned_lines(lines: Iterable[bytes], scanner: Scanner) -> Iterator[ScannedLine | UnreadableLine]:
+    """Yield what every line of JSON holds, in their order. Empty lines hold nothing and are left out.
+
+    A line is scanned only if it is ``{"id": string, "text": string}`` and nothing besides: what is in another field,
+    or in the first of two with one name, would pass unseen.
     """
     for number, one in enumerate(lines, start=1):
         if not one.strip():
             continue
-        try:
-            line = msgspec.json.decode(one, type=Line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UnsafeOrRejected(
-                "scan_line_unreadable",
-                what="A line is not a JSON object with the strings `id` and `text`.",
-                where=f"line {number}",
-                what_to_do="Correct the line; lines before it were scanned, none after it was.",
-            ) from error
-        findings = [{"rule": f.rule, "type": f.type, "start": f.start, "end": f.end} for f in scanner.scan(line.text)]
-        yield {"id": line.id, "findings": findings}
+        line = _line(one)
+        yield UnreadableLine(number) if line is None else ScannedLine(line.id, tuple(scanner.scan(line.text)))
+
+
+def _line(data: bytes) -> Line | None:
+    if not data.lstrip().startswith(b"{"):
+        return None
+    try:
+        members = json.loads(data, object_pairs_hook=list)
+        line = msgspec.convert(dict(members), Line)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return line if len(members) == len(line.__struct_fields__) else None
+
+
+def unreadable_lines(numbers: Sequence[int]) -> Unavailable:
+    """Return the error that says which lines could not be scanned."""
+    named = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
+    return Unavailable(
+        "scan_lines_unreadable",
+        what=f"{len(numbers)} lines were not scanned. Each must be an object with the strings `id` and `text` alone.",
+        where=f"lines {named}",
+        what_to_do="Correct these lines and scan them again; every other line was scanned.",
+    )

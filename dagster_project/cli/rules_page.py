@@ -82,7 +82,10 @@ def _seen(book: RuleBook) -> Iterator[str]:
     rows = [(name, titles[name], str(hit.posts), str(hit.incidents)) for name, hit in seen.hits.items()]
     yield _table(("Rule", "Title", "Posts", "Incidents"), rows)
     notes = (
-        f"{seen.denied_estimates} posts speak of an ETA only to deny it, and none of them breaks N4.",
+        (
+            f"{seen.denied_estimates} sentences deny an ETA or call it unknown, and none of them breaks N4; the other "
+            f"{seen.other_estimates} sentences with that word all do."
+        ),
         (
             f"With the inside name `{seen.inside_name}` denied and `{seen.public_name}` public, none of the "
             f"{seen.posts_with_public_name} posts that say only the public name breaks N2; "

@@ -1,33 +1,33 @@
-"""The engine: which rules are worth running on which lines, and what they find.
+"""The engine: what a text shows under all its readings, judged, merged and told as findings.
 
-Two preselectors answer the same question, "on which lines might this rule match?": `HyperscanPreselector` with one
-database per tier, and `LiteralPreselector` in pure Python. Every match is then made and judged by the same code, so the
-engines can differ only where a preselector passes over a line; a test compares them.
+Belongs here: judging matches, one finding for one place, what loses to what, what an approved name takes away. Does
+not belong here: where rules match (`preselection`), what a reading is (`variants`), what a term is (`terms`).
 """
 
-import importlib
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Any, Final, Protocol
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from dagster_project.errors import Unavailable
 from dagster_project.integrity.digests import keyed_digest
+from dagster_project.scanning.denials import is_denied, is_excused
+from dagster_project.scanning.preselection import Preselector
 from dagster_project.scanning.rules import Rule
+from dagster_project.scanning.terms import NO_TERMS, Terms, key_of, term_hits
 from dagster_project.scanning.validators import VALIDATORS
-from dagster_project.scanning.variants import Reading, readings_of
+from dagster_project.scanning.variants import Base64Starts, Reading, Unread, readings_of
 
+DENIED: Final = "DENIED_TERM"
+UNREADABLE: Final = "UNREADABLE"
 # What loses to what where they overlap: a number inside something with check digits is part of it.
 _YIELDS: Final = {"CREDIT_CARD": 1, "US_SSN": 2, "PHONE_NUMBER": 3}
-_NEGATION: Final = re.compile(
-    r"\b(?:no|not|never|without|cannot|can't|don't|doesn't|haven't|isn't|unable to (?:give|provide|share))\b"
-    r"(?:\s+(?:yet|currently|have|has|give|giving|provide|share|offer|any|an|a|the|firm|available)){0,4}\s*$",
-    re.IGNORECASE,
-)
-_CLAUSE: Final = 60
+_OUTRANKS_NOTHING: Final = frozenset({"WORDING", "INTERNAL_HOST", UNREADABLE})
+
+_Judge: TypeAlias = Callable[[str, re.Match[str]], tuple[int, int] | None]
+Readings: TypeAlias = Callable[[str, Base64Starts], Iterable[Reading | Unread]]
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):
@@ -40,141 +40,169 @@ class Finding(msgspec.Struct, frozen=True, order=True):
     digest: str
 
 
-class Preselector(Protocol):
-    """Says where in a text each rule might match: spans of whole lines, or the whole text for rules across lines."""
+class _Match(NamedTuple):
+    """What one reading shows, at its place in the text."""
 
-    def places(self, text: str) -> Iterator[tuple[Rule, int, int]]:
-        """Yield (rule, start, end) in code points."""
+    start: int
+    reach: int  # the end, negative: of two that begin together the longer one comes first
+    type: str
+    rule: str
+    value: str
 
-
-class LiteralPreselector:
-    """Pure Python: a rule is run on the whole text if one of its literals stands in it."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = [rule for rule in rules if rule.pattern]
-
-    def places(self, text: str) -> Iterator[tuple[Rule, int, int]]:
-        """Yield every rule that a literal does not rule out, with the whole text."""
-        lower = text.lower()
-        for rule in self._rules:
-            if not rule.literals or any(one in lower for one in rule.literals):
-                yield rule, 0, len(text)
+    @property
+    def end(self) -> int:
+        return -self.reach
 
 
-def _hyperscan() -> Any:  # noqa: ANN401 - the wheel has no types
-    try:
-        return importlib.import_module("hyperscan")
-    except ImportError as error:
-        raise Unavailable(
-            "hyperscan_missing",
-            what="The fast engine is not installed on this machine.",
-            where="scanner",
-            what_to_do="Install `hyperscan`, or scan with the pure engine.",
-        ) from error
+class Examined(msgspec.Struct, frozen=True):
+    """The findings of a text by place, and how many an approved name took away, by rule."""
 
-
-class HyperscanPreselector:
-    """One hyperscan database per tier: numeric rules set the pace of whatever shares their database.
-
-    Raises:
-        Unavailable: the wheel is not installed.
-    """
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        library = _hyperscan()
-        self._rules = [rule for rule in rules if rule.pattern]
-        self._databases = []
-        by_tier = sorted(range(len(self._rules)), key=lambda place: self._rules[place].tier)
-        for _tier, places in groupby(by_tier, key=lambda place: self._rules[place].tier):
-            ids = list(places)
-            database = library.Database()
-            database.compile(
-                expressions=[self._rules[one].pattern.encode() for one in ids],
-                ids=ids,
-                elements=len(ids),
-                flags=[library.HS_FLAG_CASELESS if self._rules[one].ignore_case else 0 for one in ids],
-            )
-            self._databases.append(database)
-
-    def places(self, text: str) -> Iterator[tuple[Rule, int, int]]:
-        """Yield the lines on which a match of a rule ends."""
-        data = text.encode(errors="replace")
-        ends: dict[int, list[int]] = defaultdict(list)
-
-        def found(rule: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            ends[rule].append(end)
-
-        for database in self._databases:
-            database.scan(data, match_event_handler=found)
-        for number in sorted(ends):
-            rule = self._rules[number]
-            if rule.across_lines or not text.isascii() or "\n" not in text:
-                yield rule, 0, len(text)
-            else:
-                yield from ((rule, *line) for line in _lines(text, ends[number]))
-
-
-def _lines(text: str, ends: list[int]) -> Iterator[tuple[int, int]]:
-    covered = -1
-    for end in sorted(ends):
-        if end <= covered:
-            continue
-        start = text.rfind("\n", 0, end) + 1
-        covered = text.find("\n", end)
-        covered = len(text) if covered < 0 else covered
-        yield start, covered
+    findings: tuple[Finding, ...]
+    suppressed: Mapping[str, int]
 
 
 class Scanner:
-    """Rules made ready for one preselector. Findings carry digests keyed with `key`."""
+    """Rules and terms made ready for one preselector. Findings carry digests keyed with `key`."""
 
-    def __init__(self, rules: Sequence[Rule], preselector: Preselector, *, key: bytes) -> None:
-        self._patterns: Mapping[str, re.Pattern[str]] = {one.id: one.compiled() for one in rules if one.pattern}
+    def __init__(
+        self,
+        preselector: Preselector,
+        *,
+        key: bytes,
+        terms: Terms = NO_TERMS,
+        readings: Readings = readings_of,
+    ) -> None:
         self._preselector = preselector
         self._key = key
+        self._terms = terms
+        self._term_search = preselector.term_search(tuple(terms.denied))
+        self._readings = readings
+        self._judges: dict[str, _Judge] = {}
+
+    def with_terms(self, terms: Terms) -> "Scanner":
+        """Return a scanner with the same rules and another list of terms."""
+        return Scanner(self._preselector, key=self._key, terms=terms, readings=self._readings)
 
     def scan(self, text: str) -> list[Finding]:
         """Return the findings in all readings of `text`, by place. One place has one finding of a type."""
-        kept: list[tuple[int, int, str, str, str]] = []
-        for reading in readings_of(text):
-            fresh = [one for one in self._matches(reading) if not _told(kept, one)]
-            kept.extend(one for place, one in enumerate(fresh) if not _told(fresh[:place], one))
-        kept = [one for one in kept if not _part_of_another(kept, one)]
-        return sorted(
-            Finding(start, end, kind, rule, keyed_digest(self._key, value.encode(errors="replace")))
-            for start, end, kind, rule, value in kept
-        )
+        return list(self.examine(text).findings)
 
-    def _matches(self, reading: Reading) -> list[tuple[int, int, str, str, str]]:
-        return [
-            (*reading.span(start, end), rule.type, rule.id, reading.text[start:end])
-            for rule, first, last in self._preselector.places(reading.text)
-            for match in self._patterns[rule.id].finditer(reading.text, first, last)
-            for start, end in _judged(rule, reading.text, match)
-        ]
+    def examine(self, text: str) -> Examined:
+        """Return the findings in all readings of `text`, and how many were suppressed.
+
+        What is told in several readings, or by several rules of a type, is one finding that spans them all.
+        """
+        matches: list[_Match] = []
+        denied: list[_Match] = []
+        for reading in self._readings(text, self._preselector.base64_starts):
+            if isinstance(reading, Unread):
+                matches.append(_Match(reading.start, -reading.end, UNREADABLE, reading.rule, ""))
+            else:
+                matches.extend(self._matches(reading))
+                denied.extend(self._denied(reading))
+        suppressed = self._approved(matches, denied) if self._terms.approved else set()
+        kept = _outranking(_merged([*denied, *(one for one in matches if one not in suppressed)]))
+        counts = Counter(rule for rule, _, _ in {(one.rule, one.start, one.end) for one in suppressed})
+        return Examined(tuple(self._findings(kept)), dict(sorted(counts.items())))
+
+    def _approved(self, matches: Iterable[_Match], denied: Iterable[_Match]) -> set[_Match]:
+        """Return what is an approved name and holds nothing denied: a block always wins over an allow."""
+        blocks = _Spans(_merged(denied))
+        return {one for one in matches if key_of(one.value) in self._terms.approved and not blocks.overlap(one)}
+
+    def _findings(self, matches: Iterable[_Match]) -> Iterator[Finding]:
+        digests: dict[str, str] = {}
+        for one in matches:
+            digest = digests.get(one.value)
+            if digest is None:
+                digest = digests[one.value] = keyed_digest(self._key, one.value.encode(errors="replace"))
+            yield Finding(one.start, one.end, one.type, one.rule, digest)
+
+    def _matches(self, reading: Reading) -> Iterator[_Match]:
+        text = reading.text
+        for rules, found in self._preselector.matches(text, reading.raw):
+            judges = [(rule, self._judge(rule)) for rule in rules]
+            for match in found:
+                for rule, judge in judges:
+                    judged = judge(text, match)
+                    if judged is not None:
+                        start, end = reading.span(*judged)
+                        yield _Match(start, -end, rule.type, rule.id, text[judged[0] : judged[1]])
+
+    def _judge(self, rule: Rule) -> _Judge:
+        judge = self._judges.get(rule.id)
+        if judge is None:
+            judge = self._judges[rule.id] = _judge_of(rule)
+        return judge
+
+    def _denied(self, reading: Reading) -> Iterator[_Match]:
+        if self._terms.denied:
+            for hit in term_hits(self._terms, self._term_search, reading.text, reading.raw):
+                start, end = reading.span(hit.start, hit.end)
+                yield _Match(start, -end, DENIED, f"denied_{hit.kind}", key_of(reading.text[hit.start : hit.end]))
 
 
-def _judged(rule: Rule, text: str, match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    span = match.span("found") if "found" in match.re.groupindex else match.span()
-    if rule.negatable and _NEGATION.search(text[max(0, span[0] - _CLAUSE) : span[0]]):
-        return
-    judged = VALIDATORS[rule.validator](text, *span) if rule.validator else span
-    if judged is not None and judged[0] < judged[1]:
-        yield judged
+def _judge_of(rule: Rule) -> _Judge:
+    """Return what tells the span of a finding, if it is one, from a match of the rule."""
+    validate = VALIDATORS.get(rule.validator, _as_it_is)
+    group: str | int = "found" if "found" in rule.compiled().groupindex else 0
+
+    def judge(text: str, match: re.Match[str]) -> tuple[int, int] | None:
+        return validate(text, *match.span(group))
+
+    def judge_words(text: str, match: re.Match[str]) -> tuple[int, int] | None:
+        start, end = match.span(group)
+        excused = rule.unless and is_excused(rule.unless, text, start, end)
+        return None if excused or (rule.negatable and is_denied(text, start, end)) else validate(text, start, end)
+
+    return judge_words if rule.negatable or rule.unless else judge
 
 
-def _told(kept: Sequence[tuple[int, int, str, str, str]], one: tuple[int, int, str, str, str]) -> bool:
-    return any(other[2] == one[2] and other[0] < one[1] and one[0] < other[1] for other in kept)
+def _as_it_is(_text: str, start: int, end: int) -> tuple[int, int]:
+    return start, end
 
 
-def _part_of_another(kept: Sequence[tuple[int, int, str, str, str]], one: tuple[int, int, str, str, str]) -> bool:
-    rank = _YIELDS.get(one[2])
-    if rank is None:
-        return False
-    return any(
-        other[0] < one[1]
-        and one[0] < other[1]
-        and _YIELDS.get(other[2], 0) < rank
-        and not other[3].startswith(("N", "M"))
-        for other in kept
-    )
+def _merged(matches: Iterable[_Match]) -> list[_Match]:
+    """Return one match for every place and type, by place; of several it is the first and longest, and spans all."""
+    last: dict[str, _Match] = {}
+    done: list[_Match] = []
+    for one in sorted(matches):
+        before = last.get(one.type)
+        if before is None or one.start >= -before.reach:
+            if before is not None:
+                done.append(before)
+            last[one.type] = one
+        elif one.reach < before.reach:
+            last[one.type] = before._replace(reach=one.reach)
+    return sorted([*done, *last.values()])
+
+
+class _Spans:
+    """Places that do not overlap each other, to be asked what overlaps them."""
+
+    def __init__(self, matches: Iterable[_Match]) -> None:
+        self._spans = [(one.start, one.end) for one in matches]
+
+    def overlap(self, one: _Match) -> bool:
+        """Tell whether one of the places overlaps a match."""
+        number = bisect_left(self._spans, (one.end, 0)) - 1
+        return number >= 0 and self._spans[number][1] > one.start
+
+
+def _outranking(matches: list[_Match]) -> list[_Match]:
+    """Leave out numbers that are part of what outranks them."""
+    if not any(one.type in _YIELDS for one in matches):
+        return matches
+    by_type: dict[str, list[_Match]] = defaultdict(list)
+    for one in matches:
+        if one.type not in _OUTRANKS_NOTHING:
+            by_type[one.type].append(one)
+    spans = {kind: _Spans(some) for kind, some in by_type.items()}
+
+    def stays(one: _Match) -> bool:
+        rank = _YIELDS.get(one.type)
+        if rank is None:
+            return True
+        return not any(_YIELDS.get(kind, 0) < rank and places.overlap(one) for kind, places in spans.items())
+
+    return [one for one in matches if stays(one)]

@@ -30,7 +30,9 @@ _IBAN_LENGTHS: Final = {one[:2]: int(one[3:]) for one in _IBAN_TABLE.split()}
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_VERSION_BEFORE: Final = re.compile(r"(?:\bv|\bver\.?|version|release|build|rev|firmware|\w-)[ :=]*\"?$", re.IGNORECASE)
+_VERSION_ENDS: Final = frozenset("nedrv.-NEDRV")
+_VERSION_WORDS: Final = ("version", "release", "build", "rev", "firmware")
+_VERSION_LETTERS: Final = re.compile(r"\b(?:v|ver\.?)$")
 _CARD_WORD: Final = re.compile(r"\b(?:card|credit|debit|visa|mastercard|amex|pan|ccn?)\b", re.IGNORECASE)
 _SSN_SAMPLES: Final = frozenset({"078051120", "219099999", "123456789", "457555462"})
 _PHONE_WORD: Final = re.compile(
@@ -50,7 +52,11 @@ _NAME_OF_ANOTHER_THING: Final = re.compile(
     r"(?:name|length|size|id|file|path|url|variable|type|count|selector|chars)[\"']?\s*[:=!>]+\s*@?[\"'`]?$",
     re.IGNORECASE,
 )
+_PORT: Final = re.compile(r":[0-9]{1,5}(?![\w.])")
 _CONTEXT: Final = 48
+_NEAR: Final = 16
+# First numbers of addresses of which some are not public (IANA special-purpose registry).
+_NOT_ALL_PUBLIC: Final = ("0.", "10.", "100.", "127.", "169.", "172.", "192.", "198.", "203.", "22", "23", "24", "25")
 
 
 def _before(text: str, start: int) -> str:
@@ -119,20 +125,40 @@ def us_ssn(text: str, start: int, end: int) -> Span | None:
     return start, end
 
 
-def ip(text: str, start: int, end: int) -> Span | None:
-    """An IP address, with its zone or prefix length; a dotted version number after its word is none."""
-    whole = text[start:end]
-    if re.fullmatch(r"[\d.]+", whole) and _VERSION_BEFORE.search(_before(text, start)):
+def _is_version(text: str, start: int) -> bool:
+    """Tell whether the word before a dotted number makes it a version; a private address after a dash is none."""
+    word = text[max(0, start - _NEAR) : start].rstrip(' :="')
+    if not word or word[-1] not in _VERSION_ENDS:
+        return False
+    if word[-1] == "-":
+        return word[-2:-1].isalnum() and not text.startswith(("10.", "192.168."), start)
+    word = word.lower()
+    return word.endswith(_VERSION_WORDS) or _VERSION_LETTERS.search(word[-5:]) is not None
+
+
+def _ipv4(text: str, start: int, end: int) -> Span | None:
+    if text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit():
         return None
+    return None if _is_version(text, start) else (start, end)
+
+
+def ip(text: str, start: int, end: int) -> Span | None:
+    """An IP address, with its zone or prefix length; a dotted version number after its word is none.
+
+    The pattern of an IPv4 address says all of its form.
+    """
+    whole = text[start:end]
+    if ":" not in whole:
+        return _ipv4(text, start, end)
     address, slash, prefix = whole.partition("/")
     try:
-        parsed = ipaddress.ip_address(address.rstrip("."))
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return None
-    if re.match(r"\.\d", text[end : end + 2]):
+    if text[end : end + 1] == "." and text[end + 1 : end + 2].isdigit():
         return None
     fits = slash and prefix.isdigit() and int(prefix) <= parsed.max_prefixlen
-    return (start, end) if fits else (start, start + len(address.rstrip(".")))
+    return (start, end) if fits else (start, start + len(address))
 
 
 def ip_dashed(text: str, start: int, end: int) -> Span | None:
@@ -149,11 +175,17 @@ def ip_dashed(text: str, start: int, end: int) -> Span | None:
 
 def ip_public(text: str, start: int, end: int) -> Span | None:
     """A public IPv4 address, with its port where one stands there."""
-    address, colon, port = text[start:end].partition(":")
-    found = ip(text, start, start + len(address))
-    if found is None or not ipaddress.ip_address(address).is_global:
+    if text.startswith(("10.", "192.168.", "127."), start):
         return None
-    return (start, end) if colon and port else found
+    found = _ipv4(text, start, end)
+    if found is None:
+        return None
+    if text.startswith(_NOT_ALL_PUBLIC, start):
+        parsed = ipaddress.ip_address(text[start:end].partition("/")[0])
+        if not parsed.is_global or parsed.is_multicast:
+            return None
+    port = _PORT.match(text, found[1])
+    return (start, port.end()) if port else found
 
 
 def mac(text: str, start: int, end: int) -> Span | None:
@@ -195,7 +227,7 @@ def phone(text: str, start: int, end: int) -> Span | None:
     if len(set(digits)) < 3 or not 7 <= len(digits) <= 15:  # noqa: PLR2004 - E.164
         return None
     named = _PHONE_WORD.search(_before(text, start))
-    if re.fullmatch(r"(?:19|20)\d\d[-/. ]\d\d[-/. ]\d\d(?:\D.*)?", whole):
+    if re.fullmatch(r"(?:19|20)\d\d[-/. ]\d\d[-/. ]\d\d(?:\D.*)?|\d\d?[-. ]\d\d?[-. ](?:19|20)\d\d", whole):
         return None
     if whole.startswith("+"):
         return (start, end) if len(digits) >= 8 and digits[0] != "0" else None  # noqa: PLR2004
@@ -291,6 +323,11 @@ def assigned(text: str, start: int, end: int) -> Span | None:
     return None if ordinary and not short_plain else (start, end)
 
 
+def assigned_long(text: str, start: int, end: int) -> Span | None:
+    """A value of six characters or more that follows a name such as `password` without any sign between."""
+    return assigned(text, start, end) if end - start >= 6 else None  # noqa: PLR2004 - said above
+
+
 def credentials(text: str, start: int, end: int) -> Span | None:
     """`user:password` as given to a program: no reference to a variable, no placeholder, not the same word twice."""
     whole = text[start:end].strip("\"'")
@@ -325,6 +362,6 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     one.__name__: one
     for one in (
         card, iban, us_ssn, ip, ip_dashed, ip_public, mac, email, phone, base58check, bech32, token, unmasked,
-        mixed_token, assigned, credentials, header_value, jwt,
+        mixed_token, assigned, assigned_long, credentials, header_value, jwt,
     )
 }  # fmt: skip

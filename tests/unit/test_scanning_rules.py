@@ -2,27 +2,25 @@
 
 import base64
 import importlib.util
-import json
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from dagster_project.application.scanning import shipped_rules
 from dagster_project.errors import UsageError
-from dagster_project.scanning.engine import HyperscanPreselector, LiteralPreselector, Scanner
+from dagster_project.scanning.engine import Scanner
+from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector
 from dagster_project.scanning.rules import Rule, rules_of
-from tests.support.command_line import fresh_command_line
 from tests.support.drawn_examples import drawn
 
 RULES = shipped_rules()
 PATTERNED = [one for one in RULES if one.pattern]
-SCANNER = Scanner(RULES, LiteralPreselector(RULES), key=b"k" * 32)
+SCANNER = Scanner(LiteralPreselector(RULES), key=b"k" * 32)
 
 
 @pytest.mark.parametrize("rule", PATTERNED, ids=lambda one: one.id)
 def test_a_rule_finds_its_positive_examples_and_passes_its_negative_ones(rule: Rule) -> None:
-    alone = Scanner([rule], LiteralPreselector([rule]), key=b"k" * 32)
+    alone = Scanner(LiteralPreselector([rule]), key=b"k" * 32)
     for seed in range(3):
         assert all(alone.scan(drawn(one, seed=seed)) for one in rule.positives)
     assert not [one for one in rule.negatives if alone.scan(one)]
@@ -56,7 +54,7 @@ def test_a_finding_says_place_and_keyed_digest_and_never_the_text() -> None:
     (one,) = SCANNER.scan("write to ana@example.org")
     assert (one.start, one.end, one.rule) == (9, 24, "P-EMAIL")
     assert b"ana" not in msgspec.json.encode(one)
-    other = Scanner(RULES, LiteralPreselector(RULES), key=b"o" * 32)
+    other = Scanner(LiteralPreselector(RULES), key=b"o" * 32)
     assert other.scan("write to ana@example.org")[0].digest != one.digest
 
 
@@ -73,22 +71,7 @@ def test_a_pattern_that_one_engine_cannot_follow_is_refused() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("hyperscan") is None, reason="the hyperscan wheel is not installed")
 def test_both_engines_find_the_same() -> None:
-    fast = Scanner(RULES, HyperscanPreselector(RULES), key=b"k" * 32)
+    fast = Scanner(HyperscanPreselector(RULES), key=b"k" * 32)
     texts = [drawn(one) for rule in PATTERNED for one in (*rule.positives, *rule.negatives)]
     for text in (*texts, "\n".join(texts), "\u00e9 " + "\n".join(texts)):
         assert fast.scan(text) == SCANNER.scan(text)
-
-
-def test_scan_prints_findings_of_every_line_in_code_points(tmp_path: Path) -> None:
-    file = tmp_path / "lines.jsonl"
-    file.write_text(json.dumps({"id": "a", "text": "\U0001f600 ana@example.org"}) + '\n{"id":"b","text":"none"}\n')
-    answer = fresh_command_line(tmp_path)("scan", "--jsonl", str(file), "--json")
-    assert answer.code == 0
-    assert [json.loads(one) for one in answer.out.splitlines()] == [
-        {"id": "a", "findings": [{"rule": "P-EMAIL", "type": "EMAIL_ADDRESS", "start": 2, "end": 17}]},
-        {"id": "b", "findings": []},
-    ]
-    file.write_text('{"id": 1, "secretish": "x"}\n')
-    refused = fresh_command_line(tmp_path)("scan", "--jsonl", str(file), "--json")
-    assert refused.code == 1
-    assert "secretish" not in refused.everything
