@@ -4,7 +4,6 @@ Belongs here: judging matches, one finding for one place, what loses to what, wh
 not belong here: where rules match (`preselection`), what a reading is (`variants`), what a term is (`terms`).
 """
 
-import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from dagster_project.scanning.denials import is_denied, is_excused
 from dagster_project.scanning.preselection import Preselector
 from dagster_project.scanning.rules import Rule
 from dagster_project.scanning.terms import NO_TERMS, Terms, key_of, term_hits
-from dagster_project.scanning.validators import VALIDATORS
+from dagster_project.scanning.validators import VALIDATORS, Span, Validator
 from dagster_project.scanning.variants import Base64Starts, Reading, Unread, readings_of
 
 DENIED: Final = "DENIED_TERM"
@@ -26,7 +25,6 @@ UNREADABLE: Final = "UNREADABLE"
 _YIELDS: Final = {"CREDIT_CARD": 1, "US_SSN": 2, "PHONE_NUMBER": 3}
 _OUTRANKS_NOTHING: Final = frozenset({"WORDING", "INTERNAL_HOST", UNREADABLE})
 
-_Judge: TypeAlias = Callable[[str, re.Match[str]], tuple[int, int] | None]
 Readings: TypeAlias = Callable[[str, Base64Starts], Iterable[Reading | Unread]]
 
 
@@ -77,7 +75,6 @@ class Scanner:
         self._terms = terms
         self._term_search = preselector.term_search(tuple(terms.denied))
         self._readings = readings
-        self._judges: dict[str, _Judge] = {}
 
     def with_terms(self, terms: Terms) -> "Scanner":
         """Return a scanner with the same rules and another list of terms."""
@@ -119,21 +116,17 @@ class Scanner:
             yield Finding(one.start, one.end, one.type, one.rule, digest)
 
     def _matches(self, reading: Reading) -> Iterator[_Match]:
-        text = reading.text
+        text, span = reading.text, reading.span
         for rules, found in self._preselector.matches(text, reading.raw):
-            judges = [(rule, self._judge(rule)) for rule in rules]
+            group = _group(rules[0])
+            judges = [(rule.type, rule.id, _judge_of(rule)) for rule in rules]
             for match in found:
-                for rule, judge in judges:
-                    judged = judge(text, match)
+                first, last = match.span(group)
+                for kind, rule, judge in judges:
+                    judged = judge(text, first, last)
                     if judged is not None:
-                        start, end = reading.span(*judged)
-                        yield _Match(start, -end, rule.type, rule.id, text[judged[0] : judged[1]])
-
-    def _judge(self, rule: Rule) -> _Judge:
-        judge = self._judges.get(rule.id)
-        if judge is None:
-            judge = self._judges[rule.id] = _judge_of(rule)
-        return judge
+                        start, end = span(*judged)
+                        yield _Match(start, -end, kind, rule, text[judged[0] : judged[1]])
 
     def _denied(self, reading: Reading) -> Iterator[_Match]:
         if self._terms.denied:
@@ -142,23 +135,23 @@ class Scanner:
                 yield _Match(start, -end, DENIED, f"denied_{hit.kind}", key_of(reading.text[hit.start : hit.end]))
 
 
-def _judge_of(rule: Rule) -> _Judge:
-    """Return what tells the span of a finding, if it is one, from a match of the rule."""
+def _group(rule: Rule) -> str | int:
+    """Return the group of a match that is the finding."""
+    return "found" if "(?P<found>" in rule.pattern else 0
+
+
+def _judge_of(rule: Rule) -> Validator:
+    """Return what tells the span of a finding, if it is one, from the span that a rule found."""
     validate = VALIDATORS.get(rule.validator, _as_it_is)
-    group: str | int = "found" if "found" in rule.compiled().groupindex else 0
 
-    def judge(text: str, match: re.Match[str]) -> tuple[int, int] | None:
-        return validate(text, *match.span(group))
-
-    def judge_words(text: str, match: re.Match[str]) -> tuple[int, int] | None:
-        start, end = match.span(group)
+    def judge_words(text: str, start: int, end: int) -> Span | None:
         excused = rule.unless and is_excused(rule.unless, text, start, end)
         return None if excused or (rule.negatable and is_denied(text, start, end)) else validate(text, start, end)
 
-    return judge_words if rule.negatable or rule.unless else judge
+    return judge_words if rule.negatable or rule.unless else validate
 
 
-def _as_it_is(_text: str, start: int, end: int) -> tuple[int, int]:
+def _as_it_is(_text: str, start: int, end: int) -> Span:
     return start, end
 
 

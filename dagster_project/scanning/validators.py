@@ -30,7 +30,7 @@ _IBAN_LENGTHS: Final = {one[:2]: int(one[3:]) for one in _IBAN_TABLE.split()}
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_VERSION_ENDS: Final = frozenset("nedrv.-NEDRV")
+_VERSION_ENDS: Final = frozenset('nedrv.-NEDRV :="')
 _VERSION_WORDS: Final = ("version", "release", "build", "rev", "firmware")
 _VERSION_LETTERS: Final = re.compile(r"\b(?:v|ver\.?)$")
 _CARD_WORD: Final = re.compile(r"\b(?:card|credit|debit|visa|mastercard|amex|pan|ccn?)\b", re.IGNORECASE)
@@ -127,6 +127,8 @@ def us_ssn(text: str, start: int, end: int) -> Span | None:
 
 def _is_version(text: str, start: int) -> bool:
     """Tell whether the word before a dotted number makes it a version; a private address after a dash is none."""
+    if text[start - 2 : start - 1] not in _VERSION_ENDS and text[start - 1 : start] == " ":
+        return False
     word = text[max(0, start - _NEAR) : start].rstrip(' :="')
     if not word or word[-1] not in _VERSION_ENDS:
         return False

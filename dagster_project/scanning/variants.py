@@ -95,10 +95,14 @@ class Reading:
         if len(self.places) == 1 and self.spans[0][2]:
             return self.spans[0][0] + start, self.spans[0][0] + end
         first, last = bisect_right(self.places, start) - 1, bisect_right(self.places, end - 1) - 1
-        begin, _, unchanged = self.spans[first]
+        begin, stop, unchanged = self.spans[first]
         begin += start - self.places[first] if unchanged else 0
-        stop_start, stop, unchanged = self.spans[last]
-        return begin, stop_start + end - self.places[last] if unchanged else stop
+        for number in range(first + 1, last + 1):  # pieces may stand backwards in the original
+            begin, stop = min(begin, self.spans[number][0]), max(stop, self.spans[number][1])
+        last_start, last_stop, unchanged = self.spans[last]
+        if unchanged and last_stop == stop:
+            stop = last_start + end - self.places[last]
+        return begin, stop
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def _rewritten(parent: Reading, pieces: Iterable[Piece]) -> Reading | None:
             done = max(stop, line)
         made.keep(done, start)
         made.put(piece, start, end)
-        done, some = end, True
+        done, some = max(done, end), True  # pieces that are turned come in order of reading
     if not some:
         return None
     made.keep(done, _line_end(text, done))
@@ -248,7 +252,11 @@ def _unwrapping(reading: Reading) -> Iterator[Piece]:
 
 def _turning(reading: Reading) -> Iterator[Piece]:
     if "\u202e" in reading.text:
-        yield from ((one[1][::-1], *one.span()) for one in _BACKWARDS.finditer(reading.text))
+        for found in _BACKWARDS.finditer(reading.text):
+            first, last = found.span(1)
+            yield "", first - 1, first
+            for place in range(last - 1, first - 1, -1):
+                yield reading.text[place], place, place + 1
 
 
 def base64_starts(raw: bytes) -> Iterator[int]:
