@@ -51,6 +51,8 @@ class SeenInPublic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inside_name: str
     posts_with_public_name: int
     posts_with_name_alone: int
+    unseen_sentences: int
+    unseen_blocked: int
     read_by_hand: tuple[str, ...]
 
 

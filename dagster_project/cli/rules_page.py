@@ -92,6 +92,10 @@ def _seen(book: RuleBook) -> Iterator[str]:
             f"{seen.posts_with_name_alone} say the inside name by itself and do."
         ),
         *seen.read_by_hand,
+        (
+            f"What is missed: of {seen.unseen_sentences} sentences that break N1 or N4 to N9, written after the rules "
+            f"and not used to make them, {seen.unseen_blocked} are blocked. Approval by people is no formality."
+        ),
     )
     yield "\n".join(f"- {one}" for one in notes)
 

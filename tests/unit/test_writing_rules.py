@@ -4,13 +4,16 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagster_project.application.rule_book import seen_in_public
 from dagster_project.application.scanning import shipped_document, shipped_rules, shipped_writing_rules
 from dagster_project.application.writing import shipped_judge, text_judge
 from dagster_project.errors import UsageError
@@ -28,6 +31,7 @@ BY_ID = {one.id: one for one in SHIPPED.rules}
 JUDGING = [one for one in SHIPPED.rules if one.judges_texts]
 BY_CONSTRUCTION = [one for one in SHIPPED.rules if not one.judges_texts]
 JUDGE = shipped_judge()
+FIXTURES = Path(__file__).parents[1] / "fixtures_data"
 
 
 def broken(text: str, names: DeniedNames = NO_NAMES) -> set[str]:
@@ -190,6 +194,19 @@ def test_a_name_is_denied_as_a_word_in_any_spelling_and_not_inside_a_public_name
     assert [one.rule for one in judge_wording("MX_Relay and mx relay", names, judge=JUDGE)] == ["N2", "N2"]
     assert judge_wording("Fern Valley, mxrelays", names, judge=JUDGE) == ()
     assert [one.rule for one in judge_wording("Fern Valley and Fern", names, judge=JUDGE)] == ["N3"]
+
+
+# ---- what is missed ----------------------------------------------------------------------------------------------
+
+
+def test_the_share_of_unseen_sentences_that_is_blocked_is_what_the_page_says(announce: Callable[[str], None]) -> None:
+    sentences = yaml.safe_load((FIXTURES / "unseen_wording.yaml").read_text())
+    texts = [text for some in sentences.values() for text in some]
+    found = [judge_wording(text, NO_NAMES, judge=JUDGE) for text in texts]
+    blocked = sum(any(one.severity == "block" for one in some) for some in found)
+    announce(f"{blocked} of {len(texts)} unseen sentences are blocked")
+    seen = seen_in_public()
+    assert (len(texts), blocked) == (seen.unseen_sentences, seen.unseen_blocked)
 
 
 # ---- rules by construction ---------------------------------------------------------------------------------------
