@@ -47,6 +47,13 @@ _REFERENCE: Final = re.compile(
     r"\$\{|\$\(|\$[A-Za-z_0-9]+$|%[sd(]|\{\{|<[^>]*>|\[\[|process\.env|os\.environ|getenv|#\{|^\$\w|^%\w+%$",
     re.IGNORECASE,
 )
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# A call or a record of a program, such as `config.Secret{Name:`.
+_CODE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+[({\[]")
+# Hosts, paths, versions, instants and identifiers of a project: words of letters or of digits, however they are joined.
+_WORDS_AND_NUMBERS: Final = re.compile(
+    r"https?:.*|(?:[A-Za-z]{1,24}|[0-9]{1,12})(?:[._/:=%+-]+(?:[A-Za-z]{1,24}|[0-9]{1,12}))*[._/:=%+-]*"
+)
 # A name such as `secret_length` or `credentialsId` speaks of a secret and holds none.
 _NAME_OF_ANOTHER_THING: Final = re.compile(
     r"(?:name|length|size|id|file|path|url|variable|type|count|selector|chars)[\"']?\s*[:=!>]+\s*@?[\"'`]?$",
@@ -299,6 +306,11 @@ def unmasked(text: str, start: int, end: int) -> Span | None:
     return None if _masked(text[start:end]) else (start, end)
 
 
+def slack_token(text: str, start: int, end: int) -> Span | None:
+    """A token of Slack: its last part is drawn, and so has a digit in it."""
+    return mixed_token(text, start, end) if re.search("[0-9]", text[start:end].rpartition("-")[2]) else None
+
+
 def mixed_token(text: str, start: int, end: int) -> Span | None:
     """A token of a form that identifiers share: it needs digits and letters of high entropy."""
     whole = text[start:end]
@@ -319,6 +331,8 @@ def assigned(text: str, start: int, end: int) -> Span | None:
         return None
     if quoted:
         return start, end
+    if _CODE.match(whole):
+        return None
     ordinary = re.fullmatch(r"[A-Za-z][A-Za-z ._\-()/:;,\[\]]*|true|false|null|none|0|1", whole, re.IGNORECASE)
     strict = re.search(r"(?:pass|pwd|passwd|password)\w* ?=? ?$", _before(text, start), re.IGNORECASE)
     short_plain = re.fullmatch(r"[a-z]{5,}", whole) and strict and "=" in _before(text, start)[-3:]
@@ -328,6 +342,24 @@ def assigned(text: str, start: int, end: int) -> Span | None:
 def assigned_long(text: str, start: int, end: int) -> Span | None:
     """A value of six characters or more that follows a name such as `password` without any sign between."""
     return assigned(text, start, end) if end - start >= 6 else None  # noqa: PLR2004 - said above
+
+
+def service_key(text: str, start: int, end: int) -> Span | None:
+    """A value after the name of a service that is one drawn token: letters with digits, or a long number."""
+    whole = text[start:end]
+    if _masked(whole) or _PLACEHOLDER.search(whole) or _WORDS_AND_NUMBERS.fullmatch(whole):
+        return None
+    if whole.isdigit():
+        return (start, end) if 15 <= len(whole) <= 20 else None  # noqa: PLR2004 - ids of applications
+    mixed = re.search("[0-9]", whole) and re.search("[A-Za-z]", whole)
+    return (start, end) if mixed and entropy(whole) >= 3 else None  # noqa: PLR2004 - as mixed_token
+
+
+def drawn_value(text: str, start: int, end: int) -> Span | None:
+    """A drawn token after a name that speaks of a secret itself, and not of its id or place; no UUID."""
+    if _NAME_OF_ANOTHER_THING.search(_before(text, start)) or _UUID.fullmatch(text[start:end]):
+        return None
+    return service_key(text, start, end)
 
 
 def credentials(text: str, start: int, end: int) -> Span | None:
@@ -364,6 +396,6 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     one.__name__: one
     for one in (
         card, iban, us_ssn, ip, ip_dashed, ip_public, mac, email, phone, base58check, bech32, token, unmasked,
-        mixed_token, assigned, assigned_long, credentials, header_value, jwt,
+        mixed_token, slack_token, assigned, assigned_long, service_key, drawn_value, credentials, header_value, jwt,
     )
 }  # fmt: skip

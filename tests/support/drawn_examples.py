@@ -9,6 +9,7 @@ _ALPHABETS: Final = {
     "an": string.ascii_letters + string.digits,
     "AN": string.ascii_uppercase + string.digits,
     "al": string.ascii_letters,
+    "lan": string.ascii_lowercase + string.digits,
     "h": "0123456789abcdef",
 }
 
@@ -17,5 +18,5 @@ def drawn(example: str, *, seed: int = 1) -> str:
     """Fill ``{an:36}`` and its like with drawn characters."""
     draw = random.Random(seed)  # noqa: S311 - reproducible on purpose
     return re.sub(
-        r"\{(an|AN|al|h):(\d+)\}", lambda one: "".join(draw.choices(_ALPHABETS[one[1]], k=int(one[2]))), example
+        r"\{(an|AN|al|lan|h):(\d+)\}", lambda one: "".join(draw.choices(_ALPHABETS[one[1]], k=int(one[2]))), example
     )
