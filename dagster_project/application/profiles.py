@@ -5,7 +5,6 @@ loaded has the state `unapproved_demo`, which release will refuse.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -13,12 +12,12 @@ from typing import Final
 import yaml
 
 from dagster_project.application.workspace import Workspace
+from dagster_project.application.writing import judge_profile
 from dagster_project.errors import Unavailable, UnsafeOrRejected, UsageError
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.channels import require_bridge
 from dagster_project.packaging.profile import Profile, profile_digest, profile_document, read_profile
-from dagster_project.packaging.profile_findings import finding_meanings
-from dagster_project.packaging.profile_validation import ERROR, validate_profile
+from dagster_project.packaging.profile_validation import ERROR
 from dagster_project.store import profiles as profile_rows
 from dagster_project.store.profiles import ALL_INCIDENTS, NewProfile, add_profile
 from dagster_project.store.profiles import find_profile as find_stored_profile
@@ -96,31 +95,13 @@ def _parse(text: str, *, where: str) -> Profile:
     return read_profile(document, where=where)
 
 
-@dataclass(frozen=True)
-class ExplainedFinding:
-    """A finding over a profile, with what it means and what to do."""
-
-    level: str
-    code: str
-    where: str
-    meaning: str
-
-
-def judge_profile(profile: Profile) -> tuple[ExplainedFinding, ...]:
-    """Return every finding over a profile, errors first."""
-    meanings = finding_meanings()
-    return tuple(
-        ExplainedFinding(one.level, one.code, one.where, meanings[one.code]) for one in validate_profile(profile)
-    )
-
-
 def require_sound(profile: Profile) -> None:
     """Refuse a profile that has errors: nothing is rendered with it.
 
     Raises:
         UnsafeOrRejected: ``profile_invalid``; the first error is named.
     """
-    errors = [finding for finding in validate_profile(profile) if finding.level == ERROR]
+    errors = [finding for finding in judge_profile(profile) if finding.level == ERROR]
     if errors:
         raise UnsafeOrRejected(
             "profile_invalid",

@@ -26,6 +26,8 @@ from dagster_project.cli.receipts import finding, receipt
 from dagster_project.cli.refreshing import refresh, replay
 from dagster_project.cli.releases import exposure, publish, release
 from dagster_project.cli.review import review
+from dagster_project.cli.rules import rules
+from dagster_project.cli.scanning import scan
 from dagster_project.cli.standing import health, receive
 from dagster_project.cli.trust import trust
 from dagster_project.settings import read_settings
@@ -51,7 +53,8 @@ def channelsafe(context: click.Context) -> None:
 
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, open_items, explain, verify, status, health,
-    show_readiness, profile, preview, keys, trust, audit, review, annex, release, publish, exposure, receipt, finding,
+    show_readiness, profile, preview, rules, scan, keys, trust, audit, review, annex, release, publish, exposure,
+    receipt, finding,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

@@ -12,12 +12,12 @@ from dagster_project.application.profiles import (
     assign_profile,
     find_or_stored,
     find_profile,
-    judge_profile,
     load_profile,
     shipped_profile_names,
 )
 from dagster_project.application.review_desk import Act, reviewer_of
 from dagster_project.application.workspace import create_keys_if_new, open_workspace
+from dagster_project.application.writing import judge_profile
 from dagster_project.cli.backtesting import backtest
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.profile_printing import difference_lines
@@ -56,7 +56,8 @@ def validate(name: str, *, as_json: bool) -> int:
 
     Found are source fields that no rule covers, overlaps and which rule wins, whatever can never fire (no page and no
     decision would be another one without it), words of known sources that no table maps, words that do not exist, and
-    whatever lets the profile's own approval cover more than rule R3 allows.
+    whatever lets the profile's own approval cover more than rule R3 allows. Texts that customers read are judged by the
+    writing rules (`channelsafe rules`).
 
     Exit code 1 if there is an error; warnings alone exit with 0.
     """

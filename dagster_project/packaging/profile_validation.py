@@ -20,8 +20,10 @@ from dagster_project.packaging.policy_reach import (
 )
 from dagster_project.packaging.profile import Action, Profile, winning_rules
 from dagster_project.packaging.profile_reach import what_never_fires, words_not_mapped
+from dagster_project.packaging.profile_wording import shown_texts
 from dagster_project.packaging.review_policy import policy_faults
 from dagster_project.packaging.transformations import PARAMETER_TYPES, TABLE_PARAMETER_TYPES
+from dagster_project.scanning.wording import TextJudge, judge_wording
 from dagster_project.sources.source_fields import all_source_fields, record_schemas
 
 ERROR, WARNING = "error", "warning"
@@ -187,3 +189,27 @@ JUDGES: tuple[Judge, ...] = (
 def validate_profile(profile: Profile) -> tuple[Finding, ...]:
     """Return every finding over a profile, each once, errors first. A profile with an error must not be used."""
     return tuple(sorted({finding for judge in JUDGES for finding in judge(profile)}))
+
+
+WordingGuard = Callable[[Profile, TextJudge], Iterator[Finding]]
+
+
+def wording_code(rule: str) -> str:
+    """Return the code of the finding that a text breaks a writing rule."""
+    return f"writing_rule_{rule.lower()}"
+
+
+def _texts(profile: Profile, judge: TextJudge) -> Iterator[Finding]:
+    for shown in shown_texts(profile):
+        broken = judge_wording(shown.text, shown.names, judge=judge)
+        for rule, severity in sorted({(one.rule, one.severity) for one in broken}):
+            level = WARNING if severity == "warn" else ERROR
+            yield Finding(level=level, code=wording_code(rule), where=shown.where)
+
+
+WORDING_GUARDS: tuple[WordingGuard, ...] = (_texts,)
+
+
+def validate_wording(profile: Profile, judge: TextJudge) -> tuple[Finding, ...]:
+    """Return where texts of a profile break a writing rule, errors first; a rule that only warns gives a warning."""
+    return tuple(sorted(finding for guard in WORDING_GUARDS for finding in guard(profile, judge)))

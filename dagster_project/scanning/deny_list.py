@@ -1,18 +1,20 @@
 """Deny lists: names known to be internal, and matching source-derived text against them.
 
-Belongs here: which values of an incident's records become denied terms, and the normalisation that makes a term
-match its variants. Only source-derived string parameters are matched (invariant I1): text of a profile is not.
+Belongs here: which values of an incident's records become denied terms, for the release check and for the scanner, and
+the normalisation that makes a term match its variants. The release check matches only source-derived string parameters
+(invariant I1): text of a profile is not. Does not belong here: how the scanner searches for terms (`terms`).
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dagster_project.integrity.digests import digest_of
+from dagster_project.scanning.terms import Terms
 from dagster_project.sources.record import Classification, Record
-from dagster_project.sources.source_fields import field_classification, values_kept_inside
+from dagster_project.sources.source_fields import field_classification, present_fields, values_kept_inside
 
 # Shorter terms would match by accident inside ordinary words.
 SHORTEST_TERM = 4
@@ -22,6 +24,14 @@ LONGEST_TERM = 200
 _HOST = re.compile(r"([A-Za-z0-9-]+)(\.[A-Za-z0-9-]+){2,}")
 _SEPARATORS = re.compile(r"[^0-9a-z]+")
 _ASCII_SEPARATORS = bytes(one for one in range(128) if _SEPARATORS.match(chr(one)))
+
+# What kind of name a field holds, by the last part of its pointer; any other field that stays inside is annexed text.
+_KINDS: Final = {
+    "component": "component", "edges": "component", "vendors": "vendor", "host": "host", "name": "person",
+    "contact": "person", "told_by": "person", "reviewer": "person", "resolution_confirmed_by": "person",
+}  # fmt: skip
+# Words of a vocabulary, instants and versions: they say nothing by themselves, and every text is full of them.
+_NO_NAMES: Final = frozenset({"outcome", "channels", "scope", "expires", "subject_version", "review_subject"})
 
 
 @dataclass(frozen=True)
@@ -107,3 +117,23 @@ def deny_list_of(
     terms = {normalise(term) for term in denied_terms}.union(names.internal, *others)
     allowed = {normalise(name) for name in approved.values()}
     return DenyList(frozenset(term for term in terms if len(term) >= SHORTEST_TERM and term not in allowed))
+
+
+def terms_of(records: Iterable[Record], *, approved: Iterable[str], denied_terms: Iterable[str], account: str) -> Terms:
+    """Collect what the scanner may not find in any text for one account, by kind of name.
+
+    That is every name, host, person and annexed text that the records keep inside, and every other account, less the
+    `approved` public names; and `denied_terms`, from which nothing is taken.
+    """
+    denied: dict[str, set[str]] = {"tenant": set()}
+    for record in records:
+        if record.data.get("account", account) != account:
+            denied["tenant"].add(record.data["account"])
+        if record.recordedby is not None:
+            denied.setdefault("person", set()).add(record.recordedby)
+        for pointer, value in present_fields(record):
+            last = pointer.rpartition("/")[2]
+            if last not in _NO_NAMES and field_classification(record, pointer) is not Classification.CUSTOMER:
+                names = denied.setdefault(_KINDS.get(last, "annex"), set())
+                names.update(spoken for text in _strings(value) for spoken in _spoken(text))
+    return Terms.of(denied, approved=approved, always=denied_terms)

@@ -17,7 +17,7 @@ from dagster_project.definitions import build_definitions
 from dagster_project.settings import Settings
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "asset_graph.json"
-HEAVY = ("pandas", "pandera", "great_expectations", "numpy", "duckdb", "dagster_pandera")
+HEAVY = ("pandas", "pandera", "great_expectations", "numpy", "duckdb", "dagster_pandera", "hyperscan")
 
 
 def _graph() -> dict[str, object]:

@@ -11,11 +11,12 @@ from dagster_project.application.issuing import Issue, issue
 from dagster_project.application.policy_releases import release_by_policy
 from dagster_project.application.previewing import Preview, preview
 from dagster_project.application.profile_approval import propose_profile
-from dagster_project.application.profiles import assign_profile, judge_profile, load_profile, shipped_profile
+from dagster_project.application.profiles import assign_profile, load_profile, shipped_profile
 from dagster_project.application.projecting import project
 from dagster_project.application.refresh import refresh
 from dagster_project.application.releasing import release
 from dagster_project.application.workspace import Workspace
+from dagster_project.application.writing import judge_profile
 from dagster_project.errors import UnsafeOrRejected, UsageError
 from dagster_project.packaging.channels import CHANNELS, require_bridge
 from dagster_project.packaging.profile import Action

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 import dagster_project
+from dagster_project.application.writing import shipped_judge
 from dagster_project.packaging import (
     absences,
     holds,
@@ -27,8 +28,8 @@ from dagster_project.packaging import (
 )
 from dagster_project.packaging.context import ProfileTables, RenderingContext
 from dagster_project.packaging.lineage import Lineage, lineage_of
-from dagster_project.packaging.profile import Action, Profile, RegionBucket, Rule
-from dagster_project.packaging.profile_validation import validate_profile
+from dagster_project.packaging.profile import Action, Profile, RegionBucket, Rule, Template
+from dagster_project.packaging.profile_validation import validate_profile, validate_wording
 from dagster_project.packaging.rendering import render
 from dagster_project.packaging.review_inputs import ReviewInputs
 from tests.support.guard_syntax import constructs, functions, serves_only
@@ -49,7 +50,11 @@ CONSTRUCTED: dict[str, tuple[str, tuple[Any, ...], frozenset[str]]] = {
     "Hold": ("packaging/holds.py", (*holds.HOLD_GUARDS, *holds.REVIEW_GUARDS), frozenset()),
     "Absence": ("packaging/absences.py", absences.ABSENCE_GUARDS, frozenset()),
     "Reason": ("packaging/release_rules.py", release_rules.RELEASE_RULES, frozenset({"_judge", "_apply"})),
-    "Finding": ("packaging/profile_validation.py", profile_validation.JUDGES, frozenset()),
+    "Finding": (
+        "packaging/profile_validation.py",
+        (*profile_validation.JUDGES, *profile_validation.WORDING_GUARDS),
+        frozenset(),
+    ),
 }
 # Only `cannot_be_judged` is said outside the rules themselves.
 MAY_SAY_IT_CANNOT_JUDGE = "packaging/release_check.py"
@@ -208,6 +213,12 @@ def order_turned_round() -> set[str]:
     return findings(review_policy=msgspec.structs.replace(policy, orders=turned))
 
 
+def wording_findings(text: str) -> set[str]:
+    templates = shipped_profile().templates | {"added": Template(text, {})}
+    profile = msgspec.structs.replace(shipped_profile(), templates=templates)
+    return {one.code for one in validate_wording(profile, shipped_judge())}
+
+
 def two_parameters() -> set[str]:
     template = shipped_profile().templates["data_integrity"]
     doubled = msgspec.structs.replace(template, parameters=template.parameters | {"second": "minutes"})
@@ -310,6 +321,9 @@ FINDINGS: dict[str, Witness] = {
     "_standing": lambda: "order_contradicts_standard" in order_turned_round(),
     "_reach": lambda: "mapping_never_reached" in findings(status_codes={"purple": "degraded"}),
 }
+WORDINGS: dict[str, Witness] = {
+    "_texts": lambda: "writing_rule_n4" in wording_findings("It will be fixed within the hour."),
+}
 UNDECIDED: dict[str, Witness] = {
     "no_decision_yet": lambda: "undecided" in hold_reasons(waiting(after(2), "/severity_code")),
 }
@@ -321,6 +335,7 @@ REGISTRIES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Witness]]] = {
     "DROP_GUARDS": (rendering, rendering.DROP_GUARDS, DROPS),
     "RELEASE_RULES": (release_check, release_rules.RELEASE_RULES, REASONS),
     "JUDGES": (profile_validation, profile_validation.JUDGES, FINDINGS),
+    "WORDING_GUARDS": (profile_validation, profile_validation.WORDING_GUARDS, WORDINGS),
 }
 
 

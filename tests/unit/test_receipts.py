@@ -56,6 +56,7 @@ def refused(answer: Answer, code: str, exit_code: int) -> bool:
 
 @pytest.mark.parametrize("kind", RECEIPT_KINDS)
 def test_every_kind_of_receipt_is_recorded_and_brings_no_other(told: Workspace, kind: str) -> None:
+    # writing rule M16
     assert record_receipt(told, TOLD, kind, recipient=LEAD).is_new
     assert [(one.kind, one.recipient, one.reopened_internal) for one in receipts(told)] == [(kind, LEAD, None)]
 

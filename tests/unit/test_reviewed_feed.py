@@ -98,6 +98,7 @@ def test_news_that_old_records_keep_back_is_told_as_soon_as_the_source_was_asked
 
 
 def test_reminders_name_what_is_about_to_be_too_old_the_most_pressing_first(reviewed: ReviewedFeed) -> None:
+    # writing rule M5
     workspace = reviewed.bench.workspace
     assert isinstance(workspace.clock, FixedClock)
     last = workspace.clock.now()

@@ -77,6 +77,7 @@ FACTS = (
 
 @pytest.mark.parametrize("fact", FACTS)
 def test_every_view_states_the_same_fact(fact: str) -> None:
+    # writing rule M12
     content = example_content()
     plain_markdown = words_of(MarkdownIt("commonmark").enable("table").render(markdown_view(content)))
     for view in (words_of(html_view(content)), plain_markdown, " ".join(text_view(content).split())):

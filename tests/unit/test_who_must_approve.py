@@ -172,6 +172,7 @@ def test_a_first_release_without_one_of_them_says_nothing_of_the_incident(bench:
 def test_a_listed_worsening_leaves_by_the_profiles_own_approval_and_opens_an_item_where_it_is_material(
     bench: Bench,
 ) -> None:
+    # writing rule M6
     release_everything(bench)
     health("degraded")(bench.workspace)
     release_everything(bench)
@@ -263,6 +264,7 @@ def test_an_approval_never_covers_a_later_return_to_the_same_value(bench: Bench)
 def test_an_approval_outlives_newer_records_that_say_the_same_and_none_that_say_it_on_other_support(
     bench: Bench,
 ) -> None:
+    # writing rule M10
     release_everything(bench)
     health("degraded")(bench.workspace)
     bench.approve("ines", INCIDENT, BRIDGE, [EUROPE])
