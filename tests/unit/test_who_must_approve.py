@@ -18,6 +18,7 @@ from dagster_project.packaging.fields import leaves
 from dagster_project.packaging.profile import Action
 from dagster_project.review.changes import Change
 from dagster_project.review.decisions import Act
+from tests.support.histories import shipped_profile as shipped_customer_profile
 from tests.support.moving_sources import BRIDGE, INCIDENT, say, speak_of
 from tests.support.review_people import PEOPLE, Bench, make_bench
 from tests.support.workspaces import make_workspace, play_scenario
@@ -328,3 +329,8 @@ def test_a_stricter_profile_is_in_force_by_one_approval_as_a_hold(bench: Bench) 
     decide(bench.workspace, draft_act(bench.workspace, Act.APPROVE_PROFILE, refers_to=digest), bench.keys["leo"])
     with bench.workspace.store.read() as transaction:
         assert profile_standing(transaction, bench.workspace, digest).in_force
+
+
+def test_a_change_of_a_list_is_material_like_any_that_no_row_speaks_of() -> None:
+    policy = shipped_customer_profile().review_policy
+    assert policy.is_material("workaround_readiness", ["inbox-api"], ["inbox-api", "reporting"])
