@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
     """Run what is asked for; return 0, or 1 where something was found."""
     asked = _parser().parse_args(arguments)
     if asked.what == "prove":
-        return _prove(asked.mutations, asked.seed or secrets.token_hex(4), asked.processes)
+        return _prove(asked)
     if asked.what == "guards":
         return _guards(asked.seed or secrets.token_hex(4), asked.processes)
     if asked.what == "facts":
@@ -26,15 +26,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.harness", description=__doc__)
     parser.add_argument("what", choices=("prove", "guards", "facts", "all"))
     parser.add_argument("--mutations", type=int, default=100_000, help="how many; half of either kind")
+    parser.add_argument("--real", type=int, default=prove.REAL, help="how many of them go through the real thing too")
     parser.add_argument("--seed", default="", help="the same seed gives the same figures; one is drawn and printed")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of the real feed")
     return parser
 
 
-def _prove(mutations: int, seed: str, processes: int) -> int:
+def _prove(asked: argparse.Namespace) -> int:
+    seed = asked.seed or secrets.token_hex(4)
     _say(f"seed {seed}")
-    figures = prove.prove(mutations, seed, processes=processes)
+    figures = prove.prove(asked.mutations, seed, real=asked.real, processes=asked.processes)
     _say(figures.table())
     for one in (*figures.interferences[:20], *figures.omissions[:20]):
         _say(f"FOUND: {one}")
@@ -51,8 +53,8 @@ def _guards(seed: str, processes: int) -> int:
     _say(f"seed {seed}")
     found = guards_off.search_all(seed, processes=processes)
     _say(guards_off.table(found))
-    missed = [one for one in found if one.by is None]
-    _say(f"guards: {len(found)}, not found out within {guards_off.MOST} mutations: {len(missed)}")
+    missed = [one for one in found if not one.is_right]
+    _say(f"guards: {len(found) - 1}, not found out within {guards_off.MOST} mutations: {len(missed)}")
     return _FAILED if missed else 0
 
 

@@ -22,10 +22,10 @@ _BLOCKS_PER_TASK: Final = 4
 _SECONDS_BETWEEN_LINES: Final = 15
 
 
-def prove(mutations: int, seed: str, *, processes: int = 2) -> Figures:
+def prove(mutations: int, seed: str, *, real: int = REAL, processes: int = 2) -> Figures:
     """Make at least `mutations`, half of either kind, some of them through the real thing; return the figures."""
     figures, begun, told = Figures(), time.monotonic(), 0.0
-    stages = -(-min(REAL, mutations) // PER_STAGE)
+    stages = -(-real // PER_STAGE)
     with ProcessPoolExecutor(processes) as pool:
         for part in _parts(pool, seed, stages, processes):
             figures.add(part)

@@ -46,12 +46,21 @@ def strings(value: object) -> Iterator[str]:
             yield from strings(inner)
 
 
+def opening_contracts(history: History, bridge: str) -> list[Record]:
+    """Return the contracts that open a bridge for the incident."""
+    return [
+        one
+        for one in heads(history, "contract")
+        if {"*", history.incident} & {*one.data["bridges"].get(bridge, {"incidents": []})["incidents"]}
+    ]
+
+
 class Premises:
     """What one bridge of a history is entitled to have shown, and why else something would be kept back."""
 
     def __init__(self, history: History, profile: Profile, bridge: str) -> None:
         self.history, self.profile, self.bridge = history, profile, bridge
-        self.contract, *self.rivals = [one for one in heads(history, "contract") if bridge in one.data["bridges"]]
+        self.contract, *self.rivals = opening_contracts(history, bridge)
         self.account = self.contract.data["account"]
         self.capability = {name: key for key, one in profile.capabilities.items() for name in one.components}
         self.bucket = {name: key for key, one in profile.region_buckets.items() for name in one.regions}
