@@ -1,8 +1,8 @@
 """How much the scanner finds and how much it finds wrongly, by type.
 
-Run with ``python -m benchmarks.scan_quality --labelled FILE --page docs/scanning_quality.md``. A label is found if a finding
-of its type overlaps it; a finding is right if it overlaps a label of its type. Labelled texts are scored on their own
-`scope` only: no label outside it means nothing. Generated texts are scored on all types at once.
+Run with ``python -m benchmarks.scan_quality --labelled FILE --page docs/scanning_quality.md``. A label is found if a
+finding of its type overlaps it; a finding is right if it overlaps a label of its type. Labelled texts are scored on
+their own `scope` only: no label outside it means nothing. Generated texts are scored on all types at once.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.misses:
         asked.misses.write_text("\n".join(misses), encoding="utf-8")
     if asked.page:
-        asked.page.write_text(page(labelled, made), encoding="utf-8")
+        asked.page.write_text(page(labelled, made, looked_for={one.type for one in shipped_rules()}), encoding="utf-8")
 
 
 if __name__ == "__main__":
