@@ -1,8 +1,8 @@
 """Megabytes per second of the scanner on one core, tier by tier, beside Python `re` and detect-secrets.
 
-Run with ``python -m benchmarks.scanning``. All read the same seeded log lines in the same run, in CPU time, best of three;
-slow ones read a part of them. A line of the first table is a whole scan with validators, digests and 10,000 terms: what
-it names is added to what is named above it. What is not installed is said and left out.
+Run with ``python -m benchmarks.scanning``. All read the same seeded log lines in the same run, in CPU time, best of
+three; slow ones read a part of them. A line of the table is a whole scan with validators, digests and 10,000 terms:
+what it names is added to what is named above it. What is not installed is said and left out.
 """
 
 import importlib.util
@@ -91,14 +91,17 @@ def main() -> None:
             print("  hyperscan is not installed")
         else:
             _tiers(text, rules, HyperscanPreselector)
-        part = text[:_PART]
-        pure = Scanner(LiteralPreselector(rules), key=b"k" * 32)
-        print(f"  {'pure engine, all tiers in all readings':42}{_rate(part, lambda one=pure: one.scan(part)):8.2f}")  # type: ignore[misc]
-        if importlib.util.find_spec("detect_secrets") is None:
-            print("  detect-secrets is not installed")
-            continue
-        for label, rate in _detect_secrets(part):
-            print(f"  {label:42}{rate:8.2f}")
+        _others(text[:_PART], LiteralPreselector(rules))
+
+
+def _others(part: str, preselector: Preselector) -> None:
+    pure = Scanner(preselector, key=b"k" * 32)
+    print(f"  {'pure engine, all tiers in all readings':42}{_rate(part, lambda: pure.scan(part)):8.2f}")
+    if importlib.util.find_spec("detect_secrets") is None:
+        print("  detect-secrets is not installed")
+        return
+    for label, rate in _detect_secrets(part):
+        print(f"  {label:42}{rate:8.2f}")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from dagster_project.integrity.digests import keyed_digest
+from dagster_project.scanning.candidates import Span, Validator
 from dagster_project.scanning.denials import is_denied, is_excused
 from dagster_project.scanning.preselection import Preselector
 from dagster_project.scanning.rules import Rule
 from dagster_project.scanning.terms import NO_TERMS, Terms, key_of, term_hits
-from dagster_project.scanning.validators import VALIDATORS, Span, Validator
+from dagster_project.scanning.validators import VALIDATORS
 from dagster_project.scanning.variants import Base64Starts, Reading, Unread, readings_of
 
 DENIED: Final = "DENIED_TERM"

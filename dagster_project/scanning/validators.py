@@ -1,22 +1,18 @@
-"""Validators: what a pattern alone cannot say, such as check digits, ranges and placeholders.
+"""Validators: what a pattern alone cannot say, such as check digits and ranges. Those of secrets have a module apart.
 
 A validator gets the text and the span of a candidate and returns the span of the finding, or None. Tables of
 numbering bodies are data here: IBAN lengths (SWIFT IBAN registry), issuer ranges (ISO/IEC 7812), areas that the US
 Social Security Administration never assigns.
 """
 
-import base64
 import hashlib
 import ipaddress
-import json
-import math
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
-Span: TypeAlias = tuple[int, int]
-Validator: TypeAlias = Callable[[str, int, int], Span | None]
+from dagster_project.scanning.candidates import Span, Validator, before
+from dagster_project.scanning.secret_validators import SECRET_VALIDATORS
 
 _IBAN_TABLE: Final = (
     "AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 "
@@ -39,35 +35,13 @@ _PHONE_WORD: Final = re.compile(
     r"\b(?:phone|tel|telephone|call|calling|mobile|cell|fax|ring|dial|hotline|whatsapp|sms)\b|telefon|handy|number is",
     re.IGNORECASE,
 )
-_PLACEHOLDER: Final = re.compile(
-    r"x{4,}|\*{3,}|\.{3}|redacted|hidden|placeholder|insert[_ -]|your[_ -]|changeme|fake|dummy|sample|[<{\[]\w*[>}\]]$",
-    re.IGNORECASE,
-)
-_REFERENCE: Final = re.compile(
-    r"\$\{|\$\(|\$[A-Za-z_0-9]+$|%[sd(]|\{\{|<[^>]*>|\[\[|process\.env|os\.environ|getenv|#\{|^\$\w|^%\w+%$",
-    re.IGNORECASE,
-)
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# A call or a record of a program, such as `config.Secret{Name:`.
-_CODE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+[({\[]")
-# Hosts, paths, versions, instants and identifiers of a project: words of letters or of digits, however they are joined.
-_WORDS_AND_NUMBERS: Final = re.compile(
-    r"https?:.*|(?:[A-Za-z]{1,24}|[0-9]{1,12})(?:[._/:=%+-]+(?:[A-Za-z]{1,24}|[0-9]{1,12}))*[._/:=%+-]*"
-)
-# A name such as `secret_length` or `credentialsId` speaks of a secret and holds none.
-_NAME_OF_ANOTHER_THING: Final = re.compile(
-    r"(?:name|length|size|id|file|path|url|variable|type|count|selector|chars)[\"']?\s*[:=!>]+\s*@?[\"'`]?$",
-    re.IGNORECASE,
+_FILE_ENDINGS: Final = frozenset(
+    ["png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "json", "html", "service", "timer"]
 )
 _PORT: Final = re.compile(r":[0-9]{1,5}(?![\w.])")
-_CONTEXT: Final = 48
 _NEAR: Final = 16
 # First numbers of addresses of which some are not public (IANA special-purpose registry).
 _NOT_ALL_PUBLIC: Final = ("0.", "10.", "100.", "127.", "169.", "172.", "192.", "198.", "203.", "22", "23", "24", "25")
-
-
-def _before(text: str, start: int) -> str:
-    return text[max(0, start - _CONTEXT) : start]
 
 
 def _digits(text: str) -> str:
@@ -97,7 +71,7 @@ def card(text: str, start: int, end: int) -> Span | None:
     if len(set(digits)) == 1 or not _issuer(digits) or not luhn(digits):
         return None
     bare = end - start == len(digits)
-    if bare and len(digits) not in (14, 15, 16) and not _CARD_WORD.search(_before(text, start)):
+    if bare and len(digits) not in (14, 15, 16) and not _CARD_WORD.search(before(text, start)):
         return None
     return start, end
 
@@ -127,7 +101,7 @@ def us_ssn(text: str, start: int, end: int) -> Span | None:
         return None
     if digits[3:5] == "00" or digits[5:] == "0000":
         return None
-    if not separators and not re.search(r"ssn|social.security", _before(text, start), re.IGNORECASE):
+    if not separators and not re.search(r"ssn|social.security", before(text, start), re.IGNORECASE):
         return None
     return start, end
 
@@ -176,8 +150,10 @@ def ip_dashed(text: str, start: int, end: int) -> Span | None:
         parsed = ipaddress.IPv4Address(re.sub("[-_]", ".", text[start:end]))
     except ValueError:
         return None
+    if text[start - 1 : start].isalnum() and re.match(r"[-_][0-9A-Fa-f]{2}(?![0-9A-Za-z])", text[end : end + 4]):
+        return None  # part of a hardware address
     named = re.search(
-        r"(?:ip|dhcp|host|node|static|dyn|addr|ec2|client|pool|vm)[-_]$", _before(text, start), re.IGNORECASE
+        r"(?:ip|dhcp|host|node|static|dyn|addr|ec2|client|pool|vm)[-_]$", before(text, start), re.IGNORECASE
     )
     return (start, end) if named or parsed.is_private else None
 
@@ -208,24 +184,12 @@ def mac(text: str, start: int, end: int) -> Span | None:
 
 def email(text: str, start: int, end: int) -> Span | None:
     """A mail address whose last label can be a top-level domain, and not a file or a package version."""
+    start += text[start:end].startswith("'")  # a quoting mark rather than a part of the name
     local, _, domain = text[start:end].rpartition("@")
     labels = domain.split(".")
     if ".." in local or local.startswith(".") or local.endswith("."):
         return None
-    if labels[-1].lower() in (
-        "png",
-        "jpg",
-        "jpeg",
-        "gif",
-        "svg",
-        "webp",
-        "js",
-        "css",
-        "json",
-        "html",
-        "service",
-        "timer",
-    ):
+    if labels[-1].lower() in _FILE_ENDINGS:
         return None
     return None if any(one.startswith("-") or one.endswith("-") for one in labels) else (start, end)
 
@@ -235,7 +199,7 @@ def phone(text: str, start: int, end: int) -> Span | None:
     whole, digits = text[start:end], _digits(text[start:end])
     if len(set(digits)) < 3 or not 7 <= len(digits) <= 15:  # noqa: PLR2004 - E.164
         return None
-    named = _PHONE_WORD.search(_before(text, start))
+    named = _PHONE_WORD.search(before(text, start))
     if re.fullmatch(r"(?:19|20)\d\d[-/. ]\d\d[-/. ]\d\d(?:\D.*)?|\d\d?[-. ]\d\d?[-. ](?:19|20)\d\d", whole):
         return None
     if whole.startswith("+"):
@@ -285,117 +249,9 @@ def bech32(text: str, start: int, end: int) -> Span | None:
     return (start, end) if check in (1, 0x2BC830A3) else None
 
 
-def entropy(value: str) -> float:
-    """Return the Shannon entropy of `value` in bits per character."""
-    counts = Counter(value)
-    return -sum(one / len(value) * math.log2(one / len(value)) for one in counts.values())
-
-
-def token(text: str, start: int, end: int) -> Span | None:
-    """A token that is no placeholder: its characters are not nearly all the same, and nothing says that it is one."""
-    whole = text[start:end]
-    return None if entropy(whole) < 2.6 or _masked(whole) else (start, end)  # noqa: PLR2004 - below lie XXXX and 1111
-
-
-def _masked(whole: str) -> bool:
-    return re.search(r"[xX]{8,}|\*{4,}|0{12,}|1{12,}|a{12,}", whole) is not None
-
-
-def unmasked(text: str, start: int, end: int) -> Span | None:
-    """A token of a fixed form that is not drawn with X, * or one repeated digit."""
-    return None if _masked(text[start:end]) else (start, end)
-
-
-def slack_token(text: str, start: int, end: int) -> Span | None:
-    """A token of Slack: its last part is drawn, and so has a digit in it."""
-    return mixed_token(text, start, end) if re.search("[0-9]", text[start:end].rpartition("-")[2]) else None
-
-
-def mixed_token(text: str, start: int, end: int) -> Span | None:
-    """A token of a form that identifiers share: it needs digits and letters of high entropy."""
-    whole = text[start:end]
-    if not re.search(r"\d", whole) or not re.search(r"[A-Za-z]", whole) or entropy(whole) < 3:  # noqa: PLR2004
-        return None
-    return token(text, start, end)
-
-
-def assigned(text: str, start: int, end: int) -> Span | None:
-    """A value given to a name such as `password`: no reference, no placeholder, something to read in it."""
-    whole = text[start:end]
-    quoted = start > 0 and text[start - 1] in "\"'`"
-    if _NAME_OF_ANOTHER_THING.search(_before(text, start)) or _masked(whole):
-        return None
-    if not re.search(r"[A-Za-z0-9]{2}|[A-Za-z0-9].*[^\w\s]", whole) or _PLACEHOLDER.search(whole):
-        return None
-    if _REFERENCE.search(whole) and len(set(whole)) < 24 and not re.search(r"[})\]][^})\]]", whole):  # noqa: PLR2004
-        return None
-    if quoted:
-        return start, end
-    if _CODE.match(whole):
-        return None
-    ordinary = re.fullmatch(r"[A-Za-z][A-Za-z ._\-()/:;,\[\]]*|true|false|null|none|0|1", whole, re.IGNORECASE)
-    strict = re.search(r"(?:pass|pwd|passwd|password)\w* ?=? ?$", _before(text, start), re.IGNORECASE)
-    short_plain = re.fullmatch(r"[a-z]{5,}", whole) and strict and "=" in _before(text, start)[-3:]
-    return None if ordinary and not short_plain else (start, end)
-
-
-def assigned_long(text: str, start: int, end: int) -> Span | None:
-    """A value of six characters or more that follows a name such as `password` without any sign between."""
-    return assigned(text, start, end) if end - start >= 6 else None  # noqa: PLR2004 - said above
-
-
-def service_key(text: str, start: int, end: int) -> Span | None:
-    """A value after the name of a service that is one drawn token: letters with digits, or a long number."""
-    whole = text[start:end]
-    if _masked(whole) or _PLACEHOLDER.search(whole) or _WORDS_AND_NUMBERS.fullmatch(whole):
-        return None
-    if whole.isdigit():
-        return (start, end) if 15 <= len(whole) <= 20 else None  # noqa: PLR2004 - ids of applications
-    mixed = re.search("[0-9]", whole) and re.search("[A-Za-z]", whole)
-    return (start, end) if mixed and entropy(whole) >= 3 else None  # noqa: PLR2004 - as mixed_token
-
-
-def drawn_value(text: str, start: int, end: int) -> Span | None:
-    """A drawn token after a name that speaks of a secret itself, and not of its id or place; no UUID."""
-    if _NAME_OF_ANOTHER_THING.search(_before(text, start)) or _UUID.fullmatch(text[start:end]):
-        return None
-    return service_key(text, start, end)
-
-
-def credentials(text: str, start: int, end: int) -> Span | None:
-    """`user:password` as given to a program: no reference to a variable, no placeholder, not the same word twice."""
-    whole = text[start:end].strip("\"'")
-    user, _, password = whole.partition(":")
-    if re.search(r"(?:^|[:\"'])\$|\$[{(]|<|\{\{|%\w+%", whole) or not (password or user):
-        return None
-    plain = {one.strip("\"'{}") for one in (user, password)}
-    return None if len(plain) == 1 or plain <= {"xxx", "yyy", "XXX"} else (start, end)
-
-
-def header_value(text: str, start: int, end: int) -> Span | None:
-    """The value of a header that carries authority: no reference and no placeholder."""
-    whole = text[start:end]
-    if _REFERENCE.search(whole) or _masked(whole) or re.search(r"[<{$]", whole):
-        return None
-    return start, end
-
-
-def jwt(text: str, start: int, end: int) -> Span | None:
-    """A JSON Web Token: header and claims decode to JSON objects."""
-    for part in text[start:end].split(".")[:2]:
-        try:
-            decoded = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        except ValueError:
-            return None
-        if not isinstance(decoded, dict):
-            return None
-    return start, end
-
-
 VALIDATORS: Final[Mapping[str, Validator]] = {
     one.__name__: one
     for one in (
-        card, iban, us_ssn, ip, ip_dashed, ip_public, mac, email, phone, base58check, bech32, token, unmasked,
-        mixed_token, slack_token, assigned, assigned_long, service_key, drawn_value, credentials, header_value, jwt,
+        card, iban, us_ssn, ip, ip_dashed, ip_public, mac, email, phone, base58check, bech32, *SECRET_VALIDATORS,
     )
 }  # fmt: skip

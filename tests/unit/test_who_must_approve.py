@@ -18,7 +18,6 @@ from dagster_project.packaging.fields import leaves
 from dagster_project.packaging.profile import Action
 from dagster_project.review.changes import Change
 from dagster_project.review.decisions import Act
-from tests.support.histories import shipped_profile as shipped_customer_profile
 from tests.support.moving_sources import BRIDGE, INCIDENT, say, speak_of
 from tests.support.review_people import PEOPLE, Bench, make_bench
 from tests.support.workspaces import make_workspace, play_scenario
