@@ -154,6 +154,17 @@ def _every_workaround_may_be_applied(patch: Patch) -> None:
     patch.setattr(workarounds, "_may_be_applied", lambda _context, _record: True)
 
 
+def _every_review_concerns(patch: Patch) -> None:
+    patch.setattr(slots, "_concerning", lambda one, record_type: one.heads_by_type.get(record_type, ()))
+
+
+def _every_record_is_listed(patch: Patch) -> None:
+    """What makes no entry is read by two guards, so both are off."""
+    made = cached_property(lambda _self: {})
+    made.__set_name__(RenderingContext, "unlisted")
+    patch.setattr(RenderingContext, "unlisted", made)
+
+
 def _every_record_feeds(patch: Patch) -> None:
     def feeding(one: RenderingContext, fields: tuple[Any, ...]) -> tuple[Record, ...]:
         cited = {given.reference for field in fields for given in field.draft.inputs}
@@ -206,6 +217,8 @@ SWITCHES: Final[Mapping[str, Switch]] = {
     "packaging.context._facts": _every_entitlement_counts,
     "packaging.context.is_in_force": _nothing_lapses,
     "packaging.context.RenderingContext.entitled": _rivals_do_not_matter,
+    "packaging.context.RenderingContext.unlisted": _every_record_is_listed,
+    "packaging.drafting.slots._concerning": _every_review_concerns,
     "packaging.clearance.clearance_of": _everything_is_cleared,
     "packaging.drafting.inputs.shaping_rule": _every_rule_shapes,
     "packaging.drafting.incident._told_inputs": _told_anywhere,

@@ -31,6 +31,8 @@ _FORM = "it decides on the form of what is there already"
 _ABSENT = "it passes over what no record holds"
 _SHAPE = "it asks the guard `shaping_rule`"
 LEAVES_NOTHING_OUT = {
+    "packaging.annexes.review_roles_by_rule": _TABLE,
+    "packaging.annexes.seen_by": "it keeps a part of an annex from a role, and nothing from a package",
     "packaging.clearance.clearance_expires": _ABSENT,
     "packaging.context._withheld": _TABLE,
     "packaging.context._withheld_by_type": _TABLE,
@@ -56,6 +58,9 @@ LEAVES_NOTHING_OUT = {
     "packaging.drafting.workarounds._statement": _SHAPE,
     "packaging.drafting.workarounds.statement_drafts": "it asks the guards `_may_be_applied` and `clearance_of`",
     "packaging.drafting.workarounds.workaround_drafts": _SHAPE,
+    "scanning.deny_list._spoken": "it adds the short name of a host",
+    "scanning.deny_list._strings": "numbers and booleans are no names",
+    "scanning.deny_list.terms_of": "it is for scans of any text, and is asked about no package",
 }
 
 
