@@ -282,7 +282,7 @@ def stored(workspace: Workspace, audience: str) -> StoredAnnex:
 def request_of(bench: Bench, **changes: Any) -> Opening:  # noqa: ANN401 - members of a request
     with bench.workspace.store.read() as transaction:
         deployment = latest_trust(transaction, bench.workspace).deployment
-    members = {
+    members: dict[str, Any] = {
         "deployment": deployment,
         "incident": INCIDENT,
         "annex": stored(bench.workspace, "security").code,

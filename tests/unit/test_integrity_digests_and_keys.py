@@ -7,10 +7,11 @@ import pytest
 from dagster_project.errors import IntegrityViolation, Unavailable
 from dagster_project.integrity.digests import digest_bytes, digest_of, keyed_digest, opaque_code
 from dagster_project.integrity.encryption import decrypt, encrypt
-from dagster_project.integrity.keys import KeyRing, format_keys, parse_keys
+from dagster_project.integrity.keys import KeyRing, body_key_id, format_keys, parse_keys
 from tests.fixtures.keys import TEST_KEYS
 
 _KEY = b"k" * 32
+_FRESH_KEY = b"\x07" * 32
 _OTHER_KEY = b"o" * 32
 
 
@@ -106,3 +107,28 @@ def test_a_key_ring_does_not_show_its_keys() -> None:
 def test_a_key_ring_serves_each_purpose_by_a_key_of_its_own() -> None:
     with pytest.raises(ValueError, match="two are the same"):
         KeyRing(body_encryption=_KEY, digest=_KEY, opaque_codes=_OTHER_KEY)
+
+
+def test_a_rotated_ring_seals_with_the_fresh_key_and_opens_with_both() -> None:
+    rotated = TEST_KEYS.rotated(_FRESH_KEY)
+    assert list(rotated.body_keys.values()) == [_FRESH_KEY, TEST_KEYS.body_encryption]
+    assert parse_keys(format_keys(rotated)) == rotated
+    assert (rotated.digest, rotated.opaque_codes) == (TEST_KEYS.digest, TEST_KEYS.opaque_codes)
+    assert list(rotated.without_former().body_keys.values()) == [_FRESH_KEY]
+    with pytest.raises(ValueError, match="the former key is still there"):
+        rotated.rotated(b"\x06" * 32)
+    with pytest.raises(ValueError, match="two are the same"):
+        TEST_KEYS.rotated(TEST_KEYS.body_encryption)
+
+
+def test_a_file_says_by_its_format_whether_a_rotation_is_under_way() -> None:
+    """A program that knows nothing of rotations must not read such a file, and lose the former key."""
+    rotating = format_keys(TEST_KEYS.rotated(_FRESH_KEY))
+    assert b"channelsafe-keys-2" in rotating
+    with pytest.raises(Unavailable, match="keys_unreadable"):
+        parse_keys(rotating.replace(b"keys-2", b"keys-1"))
+
+
+def test_the_id_of_a_body_key_says_nothing_of_it() -> None:
+    assert body_key_id(_KEY) != body_key_id(_OTHER_KEY)
+    assert len(body_key_id(_KEY)) == 16
