@@ -10,7 +10,7 @@ import msgspec
 from dagster_project.packaging.profile import Action, Profile, winning_rules
 from dagster_project.sources.record import Classification, Record
 from dagster_project.sources.source_fields import all_source_fields, record_schemas
-from tests.support.agreement import CONFIRMATION, Premises
+from tests.support.agreement import CONFIRMATION, Premises, opening_contracts
 from tests.support.histories import History, changed, heads, kinds_of, make_record, relabelled, with_data
 
 WORDS = (
@@ -127,6 +127,7 @@ def is_released(history: History, profile: Profile, source_field: str) -> bool:
     return any(
         Premises(history, profile, bridge).clearance(one) == "cleared"
         for bridge in ("harbourline", "tidewater")
+        if opening_contracts(history, bridge)
         for one in heads(history, "dependency")
     )
 
