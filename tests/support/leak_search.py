@@ -8,7 +8,7 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -23,7 +23,7 @@ _DEPTH = 2
 class LeakSearch:
     """Looks for tokens, all of one length, in whatever it is shown; what it saw before it does not look at again."""
 
-    tokens: Collection[str]
+    tokens: frozenset[str]
     searched: int = 0
     _seen: set[str] = field(default_factory=set)
 
@@ -36,7 +36,7 @@ class LeakSearch:
             for line in _lines(text):
                 if line not in self._seen:
                     self._seen.add(line)
-                    found |= {line[at : at + length] for at in range(len(line) - length + 1)} & set(self.tokens)
+                    found |= {line[at : at + length] for at in range(len(line) - length + 1)} & self.tokens
         # A leak is told of wherever it stands, not at its first place alone.
         self._seen -= {line for line in self._seen if any(one in line for one in found)} if found else set()
         return frozenset(found)
