@@ -36,7 +36,7 @@ FILTERS: Final[Mapping[str, str]] = {
     "packaging.context._facts": "Entitlements of other accounts.",
     "packaging.context.is_in_force": "What a contract or entitlement grants before it begins or after it ends.",
     "packaging.context.RenderingContext.entitled": "What was bought on a bridge that two contracts open.",
-    "packaging.context.RenderingContext.unlisted": "Entries for records that are not for customers, so that none is counted.",
+    "packaging.context.RenderingContext.unlisted": "Entries for records not for customers, lest they be counted.",
     "packaging.clearance.clearance_of": "What security review has not cleared for this version, field and channel.",
     "packaging.drafting.inputs.shaping_rule": "Fields of the package that annexed or ignored source fields would make.",
     "packaging.drafting.incident._told_inputs": "What other bridges were told.",
