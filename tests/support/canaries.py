@@ -45,12 +45,12 @@ class Canary:
 
     @property
     def forms(self) -> Iterator[bytes]:
-        """Every spelling in which it may lie in a file, lower-cased where case says nothing."""
-        plain = self.word.encode()
-        yield plain
-        yield json.dumps(self.word)[1:-1].encode().lower()
-        yield quote(self.word).encode().lower()
-        yield plain.hex().encode()
+        """Every spelling in which it may lie in a file whose ASCII letters were made small."""
+        for spelt in (self.word, self.word.upper()):
+            yield spelt.encode().lower()
+            yield json.dumps(spelt)[1:-1].encode().lower()
+            yield quote(spelt).encode().lower()
+            yield spelt.encode().hex().encode()
 
 
 class Aviary:
