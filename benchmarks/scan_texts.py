@@ -39,7 +39,8 @@ _DETAILS: Final = (
     "version 4.1#.0.# (build ######)",
     "epoch ############# attempt #/10",
 )
-_MACHINES: Final = ("from 10.!.!.!:####", "src: /172.16.!.! dest: 192.168.!.9", "peer 87.!.!.!")
+_MACHINES: Final = ("from 10.!.!.!", "src: /172.16.!.! dest: 192.168.!.9", "peer 87.!.!.!")
+_POOL: Final = 500  # logs name the same machines over and over
 _PEOPLE: Final = (
     "user @@@@@@.@@@@@@@_AT_@@@@@@@@.example.com",
     "mac ~~:~~:~~:~~:~~:~~",
@@ -68,6 +69,7 @@ class _Lines:
     def __init__(self, seed: int, names: list[str]) -> None:
         self._draw = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self._names = names
+        self._machines = [self._one_of(_MACHINES) for _ in range(_POOL)]
 
     def _one_of(self, forms: Sequence[str]) -> str:
         drawn = "".join(self._character(one) for one in self._draw.choice(forms))
@@ -86,7 +88,7 @@ class _Lines:
         words = " ".join(draw.choices(_WORDS, k=draw.randint(4, 12)))
         line = f"{self._one_of(_CLOCKS)} INFO {draw.choice(_LOGGERS)} - {words} {self._one_of(_DETAILS)}"
         if draw.randrange(1000) < machines:
-            line += f" {self._one_of(_MACHINES)}"
+            line += f" {draw.choice(self._machines)}"
         if draw.randrange(1000) < people:
             line += f" {self._one_of(_PEOPLE)}"
         form = draw.randrange(100)

@@ -117,7 +117,7 @@ class Scanner:
             yield Finding(one.start, one.end, one.type, one.rule, digest)
 
     def _matches(self, reading: Reading) -> Iterator[_Match]:
-        text, span = reading.text, reading.span
+        text, span, made = reading.text, reading.span, tuple.__new__  # a third of the time: there may be very many
         for rules, found in self._preselector.matches(text, reading.raw):
             group = _group(rules[0])
             judges = [(rule.type, rule.id, _judge_of(rule)) for rule in rules]
@@ -127,7 +127,7 @@ class Scanner:
                     judged = judge(text, first, last)
                     if judged is not None:
                         start, end = span(*judged)
-                        yield _Match(start, -end, kind, rule, text[judged[0] : judged[1]])
+                        yield made(_Match, (start, -end, kind, rule, text[judged[0] : judged[1]]))
 
     def _denied(self, reading: Reading) -> Iterator[_Match]:
         if self._terms.denied:

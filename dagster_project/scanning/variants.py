@@ -65,15 +65,16 @@ BASE64_HEAD: Final = rf"(?:{_quartets('AL')})[A-Za-z0-9+/_-]" + rf"(?:(?:{_quart
 _BASE64_STARTS: Final = re.compile(rf"(?<![A-Za-z0-9])(?={BASE64_HEAD})".encode())
 # What may be one encoded text: wrapped at a column; both alphabets; one of them; letters and digits alone.
 _BASE64_RUNS: Final = tuple(
-    re.compile(one)
-    for one in (
-        r"(?:[A-Za-z0-9+/]{48,256}\r?\n[ \t]{0,16})+[A-Za-z0-9+/]+={0,2}",
-        r"[A-Za-z0-9+/_-]+={0,2}",
-        r"[A-Za-z0-9+/]+={0,2}",
-        r"[A-Za-z0-9_-]+={0,2}",
-        r"[A-Za-z0-9]+={0,2}",
+    (re.compile(form), re.compile(head))
+    for form, head in (
+        (r"(?:[A-Za-z0-9+/]{48,256}\r?\n[ \t]{0,16})+[A-Za-z0-9+/]+={0,2}", r"[A-Za-z0-9+/]+"),
+        *(
+            (rf"{one}={{0,2}}", one)
+            for one in (r"[A-Za-z0-9+/_-]+", r"[A-Za-z0-9+/]+", r"[A-Za-z0-9_-]+", r"[A-Za-z0-9]+")
+        ),
     )
 )
+_HEAD: Final = 64
 _SPACE: Final = re.compile(r"\s+")
 
 
@@ -168,7 +169,7 @@ def _rewritten(parent: Reading, pieces: Iterable[Piece]) -> Reading | None:
     """Replace spans of a reading, given in order; lines without any are left out. None where there are no spans."""
     made, text, done, some = _Rewriting(parent), parent.text, 0, False
     for piece, start, end in pieces:
-        line = text.rfind("\n", 0, start) + 1
+        line = text.rfind("\n", done, start) + 1  # from `done`: a text may be one very long line
         if not some:
             done = line
         elif line > done:
@@ -274,6 +275,17 @@ def _decoded_text(run: str) -> str | None:
     return decoded if printable and decoded else None
 
 
+def _begins_as_text(text: str, start: int, head: re.Pattern[str]) -> bool:
+    """Tell whether a run may be text, from its first characters: a run may be long, and what is no text has many."""
+    begun = head.match(text, start, start + _HEAD)
+    data = "" if begun is None else begun[0].rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        base64.b64decode(data[: len(data) // 4 * 4]).decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return len(data) >= BASE64_LENGTH
+
+
 def _in_threes(decoded: str, run: re.Match[str]) -> Iterator[Piece]:
     if not decoded.isascii():
         yield decoded, *run.span()
@@ -289,7 +301,9 @@ def _in_threes(decoded: str, run: re.Match[str]) -> Iterator[Piece]:
 def _base64_decoding(reading: Reading, starts: Iterable[int]) -> Iterator[Piece]:
     done = 0
     for start in starts:
-        for form in _BASE64_RUNS if start >= done else ():
+        for form, head in _BASE64_RUNS if start >= done else ():
+            if not _begins_as_text(reading.text, start, head):
+                continue
             run = form.match(reading.text, start)
             decoded = _decoded_text(run[0]) if run is not None else None
             if run is not None and decoded is not None:

@@ -1,5 +1,8 @@
 """The two engines of the scanner agree: hyperscan finds what Python's `re` finds, match by match and after judging."""
 
+import importlib.util
+from functools import cache
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,15 +15,15 @@ from dagster_project.scanning.preselection import HyperscanPreselector, LiteralP
 from tests.support.drawn_examples import drawn
 from tests.support.histories import FULL
 
-hyperscan = pytest.importorskip("hyperscan")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("hyperscan") is None, reason="the hyperscan wheel is not installed"
+)
 
 RULES = [one for one in shipped_rules() if one.pattern]
 EXAMPLES = sorted(
     {drawn(one, seed=seed) for rule in RULES for one in (*rule.positives, *rule.negatives) for seed in (1, 2)}
 )
 PURE = LiteralPreselector(RULES)
-FAST = HyperscanPreselector(RULES)
-SCANNERS = [Scanner(one, key=b"k" * 32) for one in (PURE, FAST)]
 FRAGMENTS = st.one_of(
     st.sampled_from(EXAMPLES),
     st.sampled_from(EXAMPLES).flatmap(lambda one: st.integers(0, len(one)).map(lambda cut: one[cut:])),
@@ -34,6 +37,16 @@ FRAGMENTS = st.one_of(
 TEXTS = st.lists(FRAGMENTS, max_size=12).map("".join)
 
 
+@cache
+def fast() -> HyperscanPreselector:
+    return HyperscanPreselector(RULES)
+
+
+@cache
+def scanners() -> tuple[Scanner, Scanner]:
+    return Scanner(PURE, key=b"k" * 32), Scanner(fast(), key=b"k" * 32)
+
+
 def matches(preselector: Preselector, text: str) -> list[tuple[str, int, int]]:
     return sorted(
         (rules[0].id, *match.span())
@@ -42,25 +55,25 @@ def matches(preselector: Preselector, text: str) -> list[tuple[str, int, int]]:
     )
 
 
-@settings(max_examples=2000 if FULL else 150)
+@settings(max_examples=2000 if FULL else 150, deadline=None)
 @given(TEXTS)
 def test_both_engines_make_the_same_matches(text: str) -> None:
-    assert matches(FAST, text) == matches(PURE, text)
+    assert matches(fast(), text) == matches(PURE, text)
 
 
-@settings(max_examples=1000 if FULL else 60)
+@settings(max_examples=1000 if FULL else 60, deadline=None)
 @given(TEXTS)
 def test_both_engines_find_the_same(text: str) -> None:
-    pure, fast = (one.examine(text) for one in SCANNERS)
-    assert pure == fast
+    first, second = (one.examine(text) for one in scanners())
+    assert first == second
 
 
 def test_both_engines_find_the_same_in_logs_that_are_full_of_addresses() -> None:
     text = log_text(2_000_000 if FULL else 60_000, DENSE, seed=23)
-    found = matches(FAST, text)
+    found = matches(fast(), text)
     assert found == matches(PURE, text)
     assert len(found) > len(text) / 1000
-    assert SCANNERS[0].scan(text[:30_000]) == SCANNERS[1].scan(text[:30_000])
+    assert scanners()[0].scan(text[:30_000]) == scanners()[1].scan(text[:30_000])
 
 
 def test_a_pattern_that_hyperscan_passes_over_is_noticed() -> None:

@@ -104,6 +104,13 @@ def test_both_engines_find_the_same_terms(engine: Preselector, names: list[str],
     )
 
 
+def test_another_list_takes_the_place_of_the_first_one(engine: Preselector) -> None:
+    scanner = Scanner(engine, key=b"k" * 32, terms=Terms.of({"host": ["alpha"]}))
+    text = "alpha and omega"
+    assert [one.start for one in scanner.scan(text)] == [0]
+    assert [one.start for one in scanner.with_terms(Terms.of({"host": ["omega"]})).scan(text)] == [10]
+
+
 def test_names_of_an_incident_are_denied_by_kind_and_those_of_its_own_account_are_not() -> None:
     snapshot = after(9).snapshot
     records = (*snapshot.heads, *snapshot.earlier)

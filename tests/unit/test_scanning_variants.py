@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import random
 from urllib.parse import quote
 
 import pytest
@@ -95,6 +96,20 @@ def test_every_span_of_every_reading_lies_in_the_text(text: str) -> None:
         assert all(0 <= start < end <= len(text) for start, end in spans)
         kept = [one for one, (start, end) in zip(reading.text, spans, strict=True) if text[start:end] == one]
         assert len(kept) >= len(reading.text) - sum(not unchanged for *_, unchanged in reading.spans) * len(text)
+
+
+def test_a_long_run_that_is_no_text_is_not_decoded_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    decode = base64.b64decode
+
+    def counted(data: str) -> bytes:
+        decoded.append(len(data))
+        return decode(data)
+
+    monkeypatch.setattr(base64, "b64decode", counted)
+    noise = base64.urlsafe_b64encode(random.Random(3).randbytes(60_000)).decode()  # noqa: S311 - reproducible
+    assert list(readings_of(noise, lambda _raw: range(0, len(noise), 40)))[1:] == []
+    assert sum(decoded) < 20 * len(noise)
 
 
 @given(st.text(max_size=40), st.text(max_size=10), st.text("abc1- \n", max_size=10))
