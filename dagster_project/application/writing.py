@@ -61,4 +61,6 @@ def judge_profile(profile: Profile) -> tuple[ExplainedFinding, ...]:
 
 def _meaning(finding: Finding) -> str:
     rule = next((one for one in shipped_writing_rules().rules if wording_code(one.id) == finding.code), None)
-    return finding_meanings()[finding.code] if rule is None else f"A text breaks writing rule {rule.id}. {rule.says}"
+    if rule is None:
+        return finding_meanings()[finding.code]
+    return f"A text that customers read breaks writing rule {rule.id}; `channelsafe rules` explains it. Word it anew."

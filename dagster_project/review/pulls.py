@@ -14,8 +14,8 @@ from dagster_project.packaging.review_inputs import NOT_ALLOWED, ReviewInputs
 from dagster_project.packaging.rights import is_allowed
 from dagster_project.review.pages import is_decided_upon
 
-# Holds that say that what was cleared is cleared no more.
-_NOT_CLEARED: Final = ("profile_rule", "classification")
+# Holds that say that what was cleared is cleared no more, or that a text holds a name that is known as internal by now.
+_NOT_CLEARED: Final = ("profile_rule", "classification", "leak")
 
 
 def decided_leaves(lineage: Lineage) -> dict[str, Draft]:

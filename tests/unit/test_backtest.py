@@ -95,7 +95,7 @@ def test_what_is_predicted_besides_versions_happens_too(real_run: RealRun) -> No
 @pytest.mark.parametrize(
     ("module", "name", "forgetful"),
     [
-        (rehearsed_desk, "lapsed_leaves", lambda *_pages: ()),
+        (rehearsed_desk, "lapsed_leaves", lambda *_pages: frozenset()),
         (rehearsed_desk, "people_may_look", lambda _policy, _versions: False),
         (rehearsed_bridge, "standing_approvals", lambda *_decisions: []),
     ],

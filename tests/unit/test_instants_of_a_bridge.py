@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dagster_project.application import policy_releases, pulling
+from dagster_project.application import policy_releases
 from dagster_project.application.admit import DeliveredUnit, admit
 from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.policy_releases import keep_published, release_after_refresh, release_by_policy
@@ -22,6 +22,7 @@ from dagster_project.application.workspace import Workspace, open_workspace
 from dagster_project.clock import FixedClock
 from dagster_project.integrity.digests import opaque_code
 from dagster_project.integrity.publication import version_folder
+from dagster_project.review import pulls
 from dagster_project.settings import Settings
 from dagster_project.sources.admission import record_bytes
 from dagster_project.sources.record import Classification, Record
@@ -276,9 +277,26 @@ def test_the_entry_goes_with_the_next_version_and_nobody_is_asked(bench: Bench) 
 def test_without_the_rule_an_older_version_shows_what_was_scrubbed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulling, "_made_inside", lambda _before, _now: set())
+    monkeypatch.setattr(pulls, "_made_inside", lambda _before, _now: set())
     _pointer, code = made_inside(bench.workspace)
     shown = [name for name, body in folder(bench.workspace).items() if code.encode() in body]
     assert shown
     # What leaves from now on does not keep it, pull or no pull.
     assert not [name for name in shown if name.startswith(version_folder(versions(bench.workspace)[-1].version))]
+
+
+def test_a_name_that_turns_out_to_be_internal_is_pulled_from_every_version_that_showed_it(bench: Bench) -> None:
+    """Somebody typed a host as an article before any record named that host."""
+    workspace = bench.workspace
+    at, host = workspace.clock.now(), "relay-77.east.internal"
+    data = {"readiness": "ready", "verified": True, "applies_to": ["mx-relay"], "reference": host}
+    source = {"source": "//workarounds.example/tracker", "recordedtime": at, "time": at}
+    deliver(workspace, [make_record("workaround", "WA-900", data, **source)])
+    for person in ("ines", "selma", "ada", "sam", "ivan"):
+        bench.approve(person, INCIDENT, BRIDGE)
+    assert keep_published(workspace, at_most=MINUTE).failed == {}
+    assert [name for name, body in folder(workspace).items() if host.encode() in body]
+    to(workspace, at + MINUTE)
+    health = next(one for one in heads(workspace) if one.type == "service-health")
+    deliver(workspace, [changed(said_now(workspace, health), "/host", host)])
+    assert not [name for name, body in folder(workspace).items() if host.encode() in body]

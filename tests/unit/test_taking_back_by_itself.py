@@ -19,6 +19,7 @@ from dagster_project.application.releasing import release
 from dagster_project.clock import FixedClock, format_instant
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.packaging.context import SnapshotIndex
+from dagster_project.review import pulls
 from dagster_project.review.decisions import Act
 from tests.support.moving_sources import BRIDGE, INCIDENT, newest, pass_time, say, speak_of
 from tests.support.released_stories import (
@@ -167,7 +168,7 @@ def test_a_bridge_that_the_contract_names_no_more_keeps_nothing_and_is_told_noth
 def test_without_the_rule_a_narrower_contract_would_take_nothing_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulling, "is_allowed", lambda _context, _draft: True)
+    monkeypatch.setattr(pulls, "is_allowed", lambda _context, _draft: True)
     say(bench.workspace, "contract", CONTRACT, WITHOUT_SEVERITY)
     assert SEVERITY in shown(bench)
 
