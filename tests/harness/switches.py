@@ -160,7 +160,11 @@ def _every_review_concerns(patch: Patch) -> None:
 
 def _every_record_is_listed(patch: Patch) -> None:
     """What makes no entry is read by two guards, so both are off."""
-    made = cached_property(lambda _self: {})
+
+    def nothing(_self: RenderingContext) -> Mapping[str, Record]:
+        return {}
+
+    made = cached_property(nothing)
     made.__set_name__(RenderingContext, "unlisted")
     patch.setattr(RenderingContext, "unlisted", made)
 
