@@ -52,6 +52,12 @@ class Canary:
             yield quote(spelt).encode().lower()
             yield spelt.encode().hex().encode()
 
+    @property
+    def base64_cores(self) -> Iterator[bytes]:
+        """What shows of it in base64, as it is and escaped as in JSON."""
+        for spelt in (self.word.encode(), json.dumps(self.word)[1:-1].encode()):
+            yield from _cores(spelt)
+
 
 class Aviary:
     """Makes canaries that share no substring, and remembers them."""
@@ -92,11 +98,11 @@ def _decoded(blob: bytes) -> Iterator[bytes]:
 def _written_in(blob: bytes, canaries: Iterable[Canary]) -> Iterator[str]:
     low = blob.lower()
     for one in canaries:
-        if any(form in low for form in one.forms) or any(core in blob for core in _base64_cores(one.word.encode())):
+        if any(form in low for form in one.forms) or any(core in blob for core in one.base64_cores):
             yield one.where
 
 
-def _base64_cores(word: bytes) -> Iterator[bytes]:
+def _cores(word: bytes) -> Iterator[bytes]:
     """Yield what of a word's base64 does not depend on its neighbours, for each place at which it may begin."""
     for offset in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
