@@ -89,7 +89,7 @@ class ReviewPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def is_material(self, field_class: str | None, old: object, new: object) -> bool:
         """Tell whether the change alters what a released page implied; what no row speaks of is material."""
         for row in self.materiality:
-            if row.field_class == field_class and row.old in {ANY, old} and row.new in {ANY, new}:
+            if row.field_class == field_class and row.old in (ANY, old) and row.new in (ANY, new):
                 return row.material
         return True
 

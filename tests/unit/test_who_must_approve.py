@@ -328,3 +328,9 @@ def test_a_stricter_profile_is_in_force_by_one_approval_as_a_hold(bench: Bench) 
     decide(bench.workspace, draft_act(bench.workspace, Act.APPROVE_PROFILE, refers_to=digest), bench.keys["leo"])
     with bench.workspace.store.read() as transaction:
         assert profile_standing(transaction, bench.workspace, digest).in_force
+
+
+def test_a_value_that_is_a_list_is_material_or_not_like_any_other() -> None:
+    policy = shipped_profile("customer_bridge").review_policy
+    assert not policy.is_material("checkpoint", None, ["message-delivery"])
+    assert policy.is_material("workaround_readiness", ["message-delivery"], [])
