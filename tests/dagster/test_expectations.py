@@ -105,7 +105,7 @@ BREAKING = {
         (SELECT candidate_id FROM candidates WHERE predecessor_id IN (SELECT candidate_id FROM failed_candidates))""",
     "one_version_is_current": RELEASED_VERSIONS_1_AND_3,
     "origin_of_every_released_version": """INSERT INTO published.version_origins
-        VALUES ('INC-4711', 'tidewater', 1, 'aa', NULL, 'sha256:p', 0, 0)""",
+        VALUES ('INC-4711', 'tidewater', 1, 'aa', NULL, 'sha256:p', FALSE, 0, 0)""",
     "passed_check_has_no_reasons": """INSERT INTO published.release_check_reasons
         SELECT check_id, candidate_id, 'leak', 'x', [] FROM passed_candidates""",
     "passed_has_a_manifest": EVERY_CANDIDATE_PASSED,

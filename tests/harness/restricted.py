@@ -21,6 +21,7 @@ from tests.harness.scenarios import ACCOUNTS, CAPABILITIES, CHECKPOINTS, INCIDEN
 from tests.support.agreement import opening_contracts
 from tests.support.histories import History, changed
 from tests.support.mutations import (
+    ENTRY_MUTATIONS,
     INSTANTS,
     RECORD_MUTATIONS,
     every_account_mutation,
@@ -126,8 +127,9 @@ def _several(base: Base, random: Random) -> Proposal | None:
 
 def _record(base: Base, random: Random) -> Proposal | None:
     """Add, remove or retime a record of the inside."""
-    name = random.choice(sorted(RECORD_MUTATIONS))
-    mutant = RECORD_MUTATIONS[name](base.history, random)
+    known = RECORD_MUTATIONS | ENTRY_MUTATIONS
+    name = random.choice(sorted(known))
+    mutant = known[name](base.history, random)
     return None if mutant is None else (name, mutant, base.bridges)
 
 

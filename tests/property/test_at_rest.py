@@ -122,8 +122,8 @@ def work_with(room: ReviewRoom, canary: Canaries) -> None:
     }
     room.run("refresh", INCIDENT)
     room.decide("leo", "hold", BRIDGE, "--role", "legal", "--reason", canary("the reason of a hold"))
-    pointer = room.shown()["changes"][0]["pointer"]
-    room.decide("sam", "reject", BRIDGE, pointer, "--reason", canary("the reason of a rejection"))
+    pointer = room.shown("tidewater")["changes"][0]["pointer"]
+    room.decide("sam", "reject", "tidewater", pointer, "--reason", canary("the reason of a rejection"))
     reason = canary("the reason of a withdrawal")
     room.decide("leo", "withdraw", BRIDGE, "1", "--reason", reason)
     open_every_annex(room, canary)

@@ -57,7 +57,7 @@ def not_permitted(rendered: Rendering, permitted: frozenset[str]) -> set[str]:
 def silent(rendered: Rendering, required: frozenset[str]) -> set[str]:
     """Return the required classes of which the page says nothing, and not that it holds something back either."""
     there = {one.draft.field_class for one in rendered.fields if one.pointer != "/document_status"}
-    held = set(rendered.content["held"]["contract"]["fields"])
+    held = {place for slot in rendered.content["held"].values() for place in slot["fields"]}
     return {one for one in required - there if PLACES[one] not in held}
 
 

@@ -38,7 +38,10 @@ from tests.support.histories import (
 )
 from tests.support.mutations import (
     BRIDGES,
+    ENTRY_MUTATIONS,
     RECORD_MUTATIONS,
+    add_inside_step,
+    add_inside_workaround,
     every_account_mutation,
     is_released,
     mutate_field,
@@ -165,6 +168,23 @@ def test_restricted_records_added_removed_or_retimed_change_nothing_that_leaves(
         mutant = RECORD_MUTATIONS[name](history, random)
         if mutant is not None:
             harness.compare(name, history, mutant)
+    announce(harness.tally.table("I1, records mutated"))
+    assert harness.tally.kept[name] >= TIMES
+    assert not harness.tally.interference, harness.tally.interference[:10]
+
+
+@pytest.mark.parametrize("name", ENTRY_MUTATIONS)
+def test_how_many_steps_and_workarounds_are_kept_inside_changes_nothing_that_leaves(
+    name: str, announce: Callable[[str], None]
+) -> None:
+    harness, random = Harness(), seeded(name)
+    for attempt in range(TIMES * 2):
+        history = after(STEPS[attempt % len(STEPS)])
+        for add in (add_inside_step, add_inside_workaround) * 2:
+            history = add(history, random)
+        mutant = ENTRY_MUTATIONS[name](history, random)
+        assert mutant is not None
+        harness.compare(name, history, mutant)
     announce(harness.tally.table("I1, records mutated"))
     assert harness.tally.kept[name] >= TIMES
     assert not harness.tally.interference, harness.tally.interference[:10]

@@ -233,6 +233,8 @@ class Premises:
             return
         terms = self.denied_terms()
         for record in heads(self.history, "workaround"):
+            if record.dataclassification is not Classification.CUSTOMER and not self._is_reviewed(record):
+                continue  # it makes no entry, so its article has no place
             text = flat(record.data.get("reference", ""))
             yield ("denied", record.identity, any(one in text for one in terms))
 

@@ -193,6 +193,45 @@ def add_told(history: History, random: Random) -> History:
     )
 
 
+def add_inside_step(history: History, random: Random) -> History:
+    data = {"checkpoint": random.choice(("detected", "recovered", "banana")), "at": random.choice(INSTANTS)}
+    return history.adding(_inside_record("bridge-timeline", f"TL-{random.randint(300, 999)}", data, history, random))
+
+
+def add_inside_workaround(history: History, random: Random) -> History:
+    data = {
+        "readiness": random.choice(("ready", "in_test", "banana")),
+        "applies_to": [random.choice(COMPONENTS)],
+        "verified": random.random() < 0.5,
+        "reference": random.choice(WORDS)[:200],
+    }
+    return history.adding(_inside_record("workaround", f"WA-{random.randint(300, 999)}", data, history, random))
+
+
+def _inside_record(kind: str, recordid: str, data: dict[str, Any], history: History, random: Random) -> Record:
+    """Return a record of a kind of which some are shown, labelled for the inside, from where others come from."""
+    others = heads(history, kind)
+    return make_record(
+        kind,
+        recordid,
+        data,
+        source=others[0].source if others else "//workarounds.example/articles",
+        subject=history.incident,
+        dataclassification=random.choice((Classification.INTERNAL, Classification.RESTRICTED)),
+        recordedtime=history.at,
+    )
+
+
+def remove_inside_entry(history: History, random: Random) -> History | None:
+    """Take away a step or a workaround that is labelled for the inside."""
+    inside = [
+        one
+        for one in history.records
+        if one.type in {"bridge-timeline", "workaround"} and one.dataclassification is not Classification.CUSTOMER
+    ]
+    return history.without(random.choice(inside)) if inside else None
+
+
 def remove_record(history: History, random: Random) -> History | None:
     inside = [one for one in history.records if one.type in {"dependency", "security-review", "customer-status"}]
     return history.without(random.choice(inside)) if inside else None
@@ -221,6 +260,12 @@ RECORD_MUTATIONS: dict[str, RecordMutation] = {
     "customer-status added": add_told,
     "inside record removed": remove_record,
     "inside record retimed": retime_record,
+}
+# Of what a page says once that there is more: how many there are must not show.
+ENTRY_MUTATIONS: dict[str, RecordMutation] = {
+    "inside step added": add_inside_step,
+    "inside workaround added": add_inside_workaround,
+    "inside step or workaround removed": remove_inside_entry,
 }
 
 
