@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks.scan_formats import SEED, generated_cases
 from benchmarks.scan_quality_page import page
-from dagster_project.application.scanning import scanner_of, shipped_rules
+from dagster_project.application.scanning import scanner_of
 from dagster_project.scanning.engine import Scanner
+from dagster_project.scanning.shipped import shipped_rules
 
 
 class Score(NamedTuple):

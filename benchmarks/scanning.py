@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.scan_texts import DENSE, TYPICAL, log_text, terms
-from dagster_project.application.scanning import shipped_rules
 from dagster_project.scanning.engine import Scanner
 from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector, Preselector
 from dagster_project.scanning.rules import Rule
+from dagster_project.scanning.shipped import shipped_rules
 from dagster_project.scanning.terms import Terms
 from dagster_project.scanning.variants import Base64Starts, Reading, plain_reading, readings_of
 

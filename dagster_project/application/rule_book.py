@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from dagster_project.application.scanning import shipped_document, shipped_rules, shipped_writing_rules
 from dagster_project.errors import UsageError
 from dagster_project.scanning.rules import Rule
+from dagster_project.scanning.shipped import shipped_document, shipped_rules, shipped_writing_rules
 from dagster_project.scanning.writing_rules import WritingRule
 
 _SEEN: Final = "wording_seen"

@@ -1,27 +1,22 @@
 """Scanning: the shipped rules made ready, and files of lines put through them.
 
-Belongs here: reading the rule data and choosing the engine. Does not belong here: how anything is found (`scanning`).
+Belongs here: choosing the engine. Does not belong here: the rule data (`scanning.shipped`) and how anything is found.
 """
 
 import importlib.util
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import yaml
 
 from dagster_project.errors import Unavailable
 from dagster_project.scanning.engine import Finding, Scanner
 from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector, Preselector
-from dagster_project.scanning.rules import Rule, rules_of
+from dagster_project.scanning.rules import Rule
+from dagster_project.scanning.shipped import shipped_rules
 from dagster_project.scanning.terms import NO_TERMS, Terms
-from dagster_project.scanning.writing_rules import WritingRules, scanner_rules_of, writing_rules_of
 
-_RULE_FILES: Final = ("personal_data", "secrets")
-_WRITING_RULES: Final = "wording"
 _NAMED: Final = 20
 
 
@@ -30,24 +25,6 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     text: str
-
-
-def shipped_document(name: str) -> Any:  # noqa: ANN401 - any YAML value
-    """Return a document of the rule data, by file name without ending."""
-    file = resources.files("dagster_project.scanning") / "rules" / f"{name}.yaml"
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
-
-
-@cache
-def shipped_writing_rules() -> WritingRules:
-    """Return the writing rules that are shipped."""
-    return writing_rules_of(shipped_document(_WRITING_RULES))
-
-
-@cache
-def shipped_rules() -> tuple[Rule, ...]:
-    """Return the rules that are shipped, in the order of their files, those that follow from the writing rules last."""
-    return (*rules_of(map(shipped_document, _RULE_FILES)), *scanner_rules_of(shipped_writing_rules()))
 
 
 def fastest_preselector(rules: tuple[Rule, ...]) -> Preselector:
@@ -70,6 +47,15 @@ def scanner_of(rules: tuple[Rule, ...], *, key: bytes, engine: str = "fastest", 
         Unavailable: the engine is not installed on this machine.
     """
     return Scanner(ENGINES[engine](rules), key=key, terms=terms)
+
+
+def shipped_scanner(*, key: bytes, engine: str, terms: Terms) -> Scanner:
+    """Return a scanner of the shipped rules.
+
+    Raises:
+        Unavailable: the engine is not installed on this machine.
+    """
+    return scanner_of(shipped_rules(), key=key, engine=engine, terms=terms)
 
 
 def terms_in(lines: Iterable[str]) -> Terms:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from dagster_project.application.scanning import shipped_rules, shipped_writing_rules
 from dagster_project.packaging.profile import Profile
 from dagster_project.packaging.profile_findings import finding_meanings
 from dagster_project.packaging.profile_validation import (
@@ -20,6 +19,7 @@ from dagster_project.packaging.profile_validation import (
 from dagster_project.scanning.engine import Scanner
 from dagster_project.scanning.preselection import LiteralPreselector
 from dagster_project.scanning.rules import Rule
+from dagster_project.scanning.shipped import shipped_rules, shipped_writing_rules
 from dagster_project.scanning.wording import TextJudge
 from dagster_project.scanning.writing_rules import WritingRules, scanner_rules_of
 

@@ -14,8 +14,7 @@ from dagster_project.application.scanning import (
     ScannedLine,
     UnreadableLine,
     scanned_lines,
-    scanner_of,
-    shipped_rules,
+    shipped_scanner,
     terms_in,
     unreadable_lines,
 )
@@ -78,7 +77,7 @@ def scan(file: Path, terms_file: Path | None, engine: str, *, as_json: bool) -> 
     terms = terms_in(_terms_of(terms_file) if terms_file else [])
     if terms.unsearchable:
         click.echo(f"channelsafe: {terms.unsearchable} terms are too short to be searched for", err=True)
-    scanner = scanner_of(shipped_rules(), key=secrets.token_bytes(32), engine=engine, terms=terms)
+    scanner = shipped_scanner(key=secrets.token_bytes(32), engine=engine, terms=terms)
     unreadable: list[int] = []
     found = False
     with _opened(file) as lines:

@@ -18,6 +18,7 @@ from dagster_project.packaging.review_inputs import NO_REVIEW, ReviewInputs
 from dagster_project.packaging.snapshot import RejectedInput, Snapshot, snapshot_digest
 from dagster_project.packaging.vocabulary import DATA_INTEGRITY
 from dagster_project.scanning.deny_list import DenyList, NamesInRecords, deny_list_of, names_in_records
+from dagster_project.scanning.shipped import breaks_a_rule
 from dagster_project.sources.conflicts import Conflict
 from dagster_project.sources.record import Classification, Record, RecordReference, reference_to
 from dagster_project.sources.source_fields import field_classification, source_fields_in_schema_order, value_at
@@ -301,13 +302,13 @@ class RenderingContext:
         )
 
     def denies(self, text: str) -> bool:
-        """Tell whether source-derived text holds a denied term.
+        """Tell whether source-derived text holds a denied term, or what no text may hold.
 
         What the profile or the vocabulary words itself is not source-derived: if a restricted value could deny it,
         that value would decide what leaves (invariant I1).
         """
         own_words = {*self.profile.lexicons.approved_public_names.values(), *DATA_INTEGRITY}
-        return text not in own_words and self.deny_list.hits(text) > 0
+        return text not in own_words and (self.deny_list.hits(text) > 0 or breaks_a_rule(text))
 
     @cached_property
     def unlisted(self) -> Mapping[str, Record]:

@@ -53,6 +53,7 @@ FILTERS: Final[Mapping[str, str]] = {
 DENIALS: Final[Mapping[str, str]] = {
     "packaging.context.RenderingContext.denies": "Source-derived text with a denied term.",
     "scanning.deny_list.DenyList.hits": "Text in which a term stands, in any case and with any separators.",
+    "scanning.shipped.breaks_a_rule": "Text with a secret, personal data, a host or a promise.",
     "scanning.deny_list.names_in_records": "Short values of fields that are not for customers, and accounts by name.",
     "scanning.deny_list.deny_list_of": "Internal names, other accounts' names and denied terms, less public names.",
 }

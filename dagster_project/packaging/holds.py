@@ -148,9 +148,10 @@ def told_otherwise(judged: Judged) -> Hold | None:
 HOLD_GUARDS: tuple[HoldGuard, ...] = (
     contract_lapsed,
     claimed_by_two_contracts,
+    # Before what asks for labels: what else a field reads beside records in conflict follows from their values.
+    in_conflict,
     not_classified_customer,
     profile_holds_it,
-    in_conflict,
     fed_by_rejected_input,
     no_value,
     leaks,

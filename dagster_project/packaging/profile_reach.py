@@ -16,7 +16,7 @@ from typing import Final
 from dagster_project.packaging import vocabulary
 from dagster_project.packaging.profile import Action, Profile, Rule, winning_rules
 from dagster_project.packaging.transformations import PARAMETER_TYPES
-from dagster_project.scanning.deny_list import SHORTEST_TERM, normalise
+from dagster_project.scanning.deny_list import is_too_short, normalise
 from dagster_project.sources.known_words import STATES, Vocabulary, is_known_word, known_vocabularies
 from dagster_project.sources.source_fields import record_schemas
 
@@ -210,6 +210,6 @@ def _lexicons(reach: Reach) -> Iterator[Found]:
     seen: set[str] = set()
     for position, term in enumerate(lexicons.denied_terms):
         plain = normalise(term)
-        if len(plain) < SHORTEST_TERM or plain in approved | seen:
+        if is_too_short(plain) or plain in approved | seen:
             yield "denied_term_never_matches", f"lexicons/denied_terms/{position}"
         seen.add(plain)

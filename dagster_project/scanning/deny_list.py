@@ -13,17 +13,17 @@ from typing import Any, Final
 
 from dagster_project.integrity.digests import digest_of
 from dagster_project.scanning.terms import Terms
+from dagster_project.scanning.variants import folded
 from dagster_project.sources.record import Classification, Record
 from dagster_project.sources.source_fields import field_classification, present_fields, values_kept_inside
 
-# Shorter terms would match by accident inside ordinary words.
-SHORTEST_TERM = 4
+# Terms of fewer bytes would match by accident inside ordinary words; two ideographs are a name.
+_SHORTEST_TERM: Final = 4
 # Longer values are prose: their words are ordinary, and the whole text cannot stand in a parameter.
 LONGEST_TERM = 200
 # A host is also spoken of by its first label alone: relay-07 for relay-07.eu.internal.
 _HOST = re.compile(r"([A-Za-z0-9-]+)(\.[A-Za-z0-9-]+){2,}")
-_SEPARATORS = re.compile(r"[^0-9a-z]+")
-_ASCII_SEPARATORS = bytes(one for one in range(128) if _SEPARATORS.match(chr(one)))
+_ASCII_SEPARATORS = bytes(one for one in range(128) if not chr(one).isalnum())
 
 # What kind of name a field holds, by the last part of its pointer; any other field that stays inside is annexed text.
 _KINDS: Final = {
@@ -52,10 +52,15 @@ class DenyList:
 
 
 def normalise(text: str) -> str:
-    """Fold case and compatibility forms and drop separators, so that variants of a term are one term."""
+    """Fold case, accents and what looks alike, and drop separators, so that variants of a term are one term."""
     if text.isascii():  # the same, several times as fast
         return text.lower().encode().translate(None, _ASCII_SEPARATORS).decode()
-    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(one for one in unicodedata.normalize("NFKD", folded(text).casefold()) if one.isalnum())
+
+
+def is_too_short(term: str) -> bool:
+    """Tell whether a normalised term is so short that it is not looked for."""
+    return len(term.encode()) < _SHORTEST_TERM
 
 
 def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
@@ -116,7 +121,7 @@ def deny_list_of(
     others = (terms for name, terms in names.by_account.items() if name != account)
     terms = {normalise(term) for term in denied_terms}.union(names.internal, *others)
     allowed = {normalise(name) for name in approved.values()}
-    return DenyList(frozenset(term for term in terms if len(term) >= SHORTEST_TERM and term not in allowed))
+    return DenyList(frozenset(term for term in terms if not is_too_short(term) and term not in allowed))
 
 
 def terms_of(records: Iterable[Record], *, approved: Iterable[str], denied_terms: Iterable[str], account: str) -> Terms:

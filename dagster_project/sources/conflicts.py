@@ -52,19 +52,26 @@ def _precedes(present: Record, record: Record) -> bool:
     return _standing(record) < _standing(present)
 
 
-def _standing(record: Record) -> tuple[object, ...]:
-    """Order the copies of one version: by what customers may see of each, the narrowest label, all data, the envelope.
+# What a record speaks of: where on a page it stands, or would stand were its values not on hold.
+_SPOKEN_OF: Final = ("/component", "/region", "/applies_to", "/account", "/bridge", "/bridges", "/capabilities")
 
-    What nobody outside may see comes after that: else it would decide which copy shapes a page (invariant I1).
+
+def _standing(record: Record) -> tuple[object, ...]:
+    """Order the copies of one version: the narrowest label first, then what each speaks of, and what it has at all.
+
+    The values of copies in conflict are on hold, so they come after that, and what nobody outside may see after them:
+    else a value that must not show would decide which copy shapes a page (invariant I1).
     """
     seen = {
         pointer: value
         for pointer, value in present_fields(record)
         if field_classification(record, pointer) is Classification.CUSTOMER
     }
+    place = {pointer: value for pointer, value in seen.items() if pointer in _SPOKEN_OF}
     envelope = (record.id, record.subject, record.type, record.time, record.recordedtime)
     persons = (record.recordedby or "", record.causationid or "")
-    return (digest_of(seen), -record.dataclassification.rank, record.datadigest, *envelope, *persons)
+    shaping = (-record.dataclassification.rank, digest_of(place), sorted(seen))
+    return (*shaping, digest_of(seen), record.datadigest, *envelope, *persons)
 
 
 def find_conflicts(records: Iterable[Record]) -> tuple[Conflict, ...]:

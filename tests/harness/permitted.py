@@ -219,6 +219,8 @@ def _unmapped_region(base: Base, bridge: str, random: Random) -> Undecidable | N
         one
         for one in heads(base.history, "service-health")
         if premises.capability.get(one.data["component"]) in premises.entitled
+        # Of copies in conflict another may be the one that stands once this is changed.
+        and one.version_identity not in premises.disputed
     ]
     if not bought:
         return None
@@ -315,6 +317,20 @@ def _sources_that_contradict(base: Base, bridge: str, random: Random) -> Undecid
     return Undecidable("sources that contradict", base.history.adding(other), bridge, place)
 
 
+def _article_that_no_text_may_hold(base: Base, bridge: str, random: Random) -> Undecidable | None:
+    """Let the article of a workaround that is shown be what no text may hold, and no record says."""
+    shown = {one.pointer for one in base.packages[bridge].rendering.fields if one.hold is None}
+    code = base.contexts(base.history)[bridge].code
+    places = {f"/workarounds/{code(one)}/reference": one for one in _said_by_customer_records(base, "workaround")}
+    known = sorted(places.keys() & shown)
+    if not known:
+        return None
+    place, number = random.choice(known), random.randint(100, 999)
+    said = random.choice((f"db-{number}.use1.internal", f"10.12.{number % 250}.7", f"ana{number}@example.org"))
+    mutant = base.history.replacing((places[place], changed(places[place], "/reference", said)))
+    return Undecidable("an article that no text may hold", mutant, bridge, place)
+
+
 UNDECIDABLE: Final[tuple[Callable[[Base, str, Random], Undecidable | None], ...]] = (
     _unknown_severity,
     _unmapped_component,
@@ -326,4 +342,5 @@ UNDECIDABLE: Final[tuple[Callable[[Base, str, Random], Undecidable | None], ...]
     _copy_of_what_was_not_bought,
     _copy_of_a_dependency,
     _sources_that_contradict,
+    _article_that_no_text_may_hold,
 )

@@ -290,15 +290,11 @@ class _Maker:
         components = (*COMPONENTS, "billing-core") if self._chance(0.05) else COMPONENTS
         data: dict[str, Any] = {
             "readiness": self._word(("none", "drafting", "in_test", "ready", "ready", "ready", "withdrawn")),
-            "verified": self._chance(0.7),
+            "verified": self._chance(0.8),
             "applies_to": sorted(self._random.sample(components, k=self._random.randint(1, 3))),
         }
-        if self._chance(0.7):
-            inside = [one.event["data"].get("host") for one in self._known if one.kind == "service-health"]
-            hosts = [one for one in inside if one]
-            leaks = bool(hosts) and self._chance(0.2)
-            article = f"{self._random.choice(('KB', 'KB', 'KB', 'TIDEWATER'))}-{self._random.randint(1000, 9999)}"
-            data["reference"] = self._random.choice(hosts) if leaks else article
+        if self._chance(0.85):
+            data["reference"] = self._article()
         self._perhaps(data, 0.7, internal_steps=[self._note(), self._note()], note=self._note())
         return data
 
@@ -336,6 +332,17 @@ class _Maker:
 
     def _note(self) -> str:
         return f"{' '.join(self._random.sample(_WORDS, k=3))} {self._random.randint(10**5, 10**6)}"
+
+    def _article(self) -> str:
+        """Return the code of an article, or now and then what must not stand in one: a vendor, an account, a host."""
+        number = self._random.randint(1000, 9999)
+        if self._chance(0.1):
+            return f"db-{number}.use1.internal"
+        known = [one.event["data"] for one in self._known]
+        inside = [name for one in known for name in one.get("vendors", ())]
+        if inside and self._chance(0.5):
+            return str(self._random.choice(inside)).replace(" ", "-")
+        return f"{self._random.choice(('KB-', 'KB-', 'KB-', 'Tidewater-'))}{number}"
 
     def _host(self) -> str:
         return f"{self._random.choice(_WORDS)}-{self._random.randint(10, 999)}.use1.internal"

@@ -208,6 +208,10 @@ def _nothing_hits(patch: Patch) -> None:
     patch.setattr(DenyList, "hits", lambda _self, _text: 0)
 
 
+def _no_rule_is_broken(patch: Patch) -> None:
+    patch.setattr(context, "breaks_a_rule", lambda _text: False)
+
+
 def _no_names_in_records(patch: Patch) -> None:
     patch.setattr(context, "names_in_records", lambda _records: NamesInRecords(frozenset(), {}))
 
@@ -235,6 +239,7 @@ SWITCHES: Final[Mapping[str, Switch]] = {
     "packaging.annexes.annexes_of": _annexes_of_every_account,
     "packaging.context.RenderingContext.denies": _nothing_is_denied,
     "scanning.deny_list.DenyList.hits": _nothing_hits,
+    "scanning.shipped.breaks_a_rule": _no_rule_is_broken,
     "scanning.deny_list.names_in_records": _no_names_in_records,
     "scanning.deny_list.deny_list_of": _no_deny_list,
 }

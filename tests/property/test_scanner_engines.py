@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scan_texts import DENSE, log_text
-from dagster_project.application.scanning import shipped_rules
 from dagster_project.scanning.engine import Scanner
 from dagster_project.scanning.plain_bytes import one_byte_each
 from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector, Preselector
+from dagster_project.scanning.shipped import shipped_rules
 from tests.support.drawn_examples import drawn
 from tests.support.histories import FULL
 

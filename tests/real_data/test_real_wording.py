@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dagster_project.application.rule_book import Hits, seen_in_public
-from dagster_project.application.scanning import shipped_writing_rules
 from dagster_project.application.writing import shipped_judge
+from dagster_project.scanning.shipped import shipped_writing_rules
 from dagster_project.scanning.wording import NO_NAMES, DeniedNames, judge_wording
 from tests.conftest import leave_out
 

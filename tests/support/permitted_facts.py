@@ -197,6 +197,18 @@ def as_bad_elsewhere_in_the_same_bucket(fact: Fact) -> bool:
     )
 
 
+def one_more_part_of_what_is_as_bad_anyway(fact: Fact) -> bool:
+    """Of which part a state is told decides nothing while another part, in the same bucket, is at least as bad."""
+    if fact.source_field != "service-health#/component":
+        return False
+    own = _badness(fact.status(fact.record))
+    return any(
+        _badness(fact.status(one)) >= own and fact.bucket(one) == fact.bucket(fact.record)
+        for one in fact.siblings
+        if one is not fact.record
+    )
+
+
 def as_bad_elsewhere_in_every_bucket(fact: Fact) -> bool:
     """Where a part stands decides nothing if every region bucket has another part that is as bad or on hold."""
     if fact.source_field != "service-health#/region":
@@ -251,6 +263,7 @@ DOMINATED: tuple[Callable[[Fact], bool], ...] = (
     conditions_a_claim_that_is_not_made,
     conditions_a_claim_that_fails_another_condition,
     as_bad_elsewhere_in_the_same_bucket,
+    one_more_part_of_what_is_as_bad_anyway,
     as_bad_elsewhere_in_every_bucket,
     begins_neither_first_nor_last,
     belongs_to_what_was_never_affected,

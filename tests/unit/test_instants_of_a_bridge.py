@@ -286,9 +286,9 @@ def test_without_the_rule_an_older_version_shows_what_was_scrubbed(
 
 
 def test_a_name_that_turns_out_to_be_internal_is_pulled_from_every_version_that_showed_it(bench: Bench) -> None:
-    """Somebody typed a host as an article before any record named that host."""
+    """Somebody typed a name as an article before any record named a host like that."""
     workspace = bench.workspace
-    at, host = workspace.clock.now(), "relay-77.east.internal"
+    at, host = workspace.clock.now(), "Orchidvault"
     data = {"readiness": "ready", "verified": True, "applies_to": ["mx-relay"], "reference": host}
     source = {"source": "//workarounds.example/tracker", "recordedtime": at, "time": at}
     deliver(workspace, [make_record("workaround", "WA-900", data, **source)])

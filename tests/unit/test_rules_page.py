@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from dagster_project.application.rule_book import ELLIPSIS, rule_book, shown_example
-from dagster_project.application.scanning import shipped_rules, shipped_writing_rules
 from dagster_project.scanning.engine import Scanner
 from dagster_project.scanning.preselection import LiteralPreselector
+from dagster_project.scanning.shipped import shipped_rules, shipped_writing_rules
 from tests.support.command_line import CommandLine, fresh_command_line
 from tests.support.drawn_examples import drawn
 

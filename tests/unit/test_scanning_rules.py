@@ -6,11 +6,11 @@ import importlib.util
 import msgspec
 import pytest
 
-from dagster_project.application.scanning import shipped_rules
 from dagster_project.errors import UsageError
 from dagster_project.scanning.engine import Scanner
 from dagster_project.scanning.preselection import HyperscanPreselector, LiteralPreselector
 from dagster_project.scanning.rules import Rule, rules_of
+from dagster_project.scanning.shipped import shipped_rules
 from tests.support.drawn_examples import drawn
 
 RULES = shipped_rules()

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagster_project.application.scanning import shipped_rules
 from dagster_project.scanning.engine import UNREADABLE, Scanner
 from dagster_project.scanning.plain_bytes import Places, letters_and_digits, one_byte_each
 from dagster_project.scanning.preselection import LiteralPreselector
+from dagster_project.scanning.shipped import shipped_rules
 from dagster_project.scanning.variants import DEPTH, Reading, Unread, base64_starts, readings_of
 
 SCANNER = Scanner(LiteralPreselector([one for one in shipped_rules() if one.tier != "wording"]), key=b"k" * 32)

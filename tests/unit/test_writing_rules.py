@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_project.application.rule_book import seen_in_public
-from dagster_project.application.scanning import shipped_document, shipped_rules, shipped_writing_rules
 from dagster_project.application.writing import shipped_judge, text_judge
 from dagster_project.errors import UsageError
 from dagster_project.packaging import view_wording
 from dagster_project.packaging.rendering import render
 from dagster_project.packaging.views import views_of
+from dagster_project.scanning.shipped import shipped_document, shipped_rules, shipped_writing_rules
 from dagster_project.scanning.wording import NO_NAMES, DeniedNames, judge_wording
 from dagster_project.scanning.writing_rules import WritingRule, WritingRules, writing_rules_of
 from tests.support.drawn_examples import drawn
