@@ -99,9 +99,12 @@ def _a_denied_text(one: RenderingContext, _random: Random, _patch: Patch) -> Fau
 
 
 def _a_conflict_not_held(one: RenderingContext, _random: Random, patch: Patch) -> Faulty | None:
+    kept = {field.pointer for field in rendering.render(one).held}
     without(patch, "hold", "in_conflict")
     without(patch, "hold", "fed_by_rejected_input")
-    return _rendered(one)
+    shown = {group.draft.pointer for group in _rendered(one).lineage.groups if group.hold is None}
+    # What another guard holds too is no fault.
+    return _rendered(one) if kept & shown else None
 
 
 def _a_rosier_state(one: RenderingContext, _random: Random, _patch: Patch) -> Faulty | None:
@@ -114,7 +117,7 @@ def _a_hold_that_does_not_show(one: RenderingContext, _random: Random, patch: Pa
 
 
 def _a_class_not_permitted(one: RenderingContext, _random: Random, patch: Patch) -> Faulty | None:
-    patch.setattr(rendering, "DROP_GUARDS", ())
+    without(patch, "drop", "not_permitted_by_contract")
     return _rendered(one)
 
 

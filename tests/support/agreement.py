@@ -247,12 +247,12 @@ class Premises:
         (incident,) = heads(self.history, "incident")
         if incident.dataclassification is not Classification.CUSTOMER:
             return False  # the status is on hold for its label already
-        said = self._status_said()
+        said = self.status_said()
         if said not in PROGRESS:
             return False
         return any(one not in PROGRESS or PROGRESS.index(one) > PROGRESS.index(said) for one in told)
 
-    def _status_said(self) -> str:
+    def status_said(self) -> str:
         (incident,) = heads(self.history, "incident")
         data = incident.data
         said = self.profile.incident_states.get(data["state"], "unknown")

@@ -176,7 +176,7 @@ def add_review(history: History, random: Random) -> History:
 def add_told(history: History, random: Random) -> History:
     data = {
         "bridge": random.choice(BRIDGES),
-        "incident_status": "emerging",
+        "incident_status": random.choice((*STATUSES, "resolved", "resolved")),
         "told_at": random.choice(INSTANTS),
         "told_by": random.choice(WORDS),
         "note": random.choice(WORDS),
