@@ -11,7 +11,7 @@ from dagster_project.application.contexts import predecessor_of
 from dagster_project.application.material_items import keep_material_evidence
 from dagster_project.application.open_questions import new_open_item
 from dagster_project.application.pinned import read_snapshot, require_incident
-from dagster_project.application.profiles import profile_for
+from dagster_project.application.profiles import bridges_with_profiles
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UsageError
 from dagster_project.integrity.canonical import canonical_bytes
@@ -73,8 +73,7 @@ def render_candidates(workspace: Workspace, incident: str) -> tuple[CandidateRow
         assigned = assigned_profiles(transaction, [incident])
         latest = latest_candidates(transaction, [incident])
         made = []
-        for facts in bridges_of(snapshot):
-            digest = profile_for(assigned, incident=incident, bridge=facts.bridge)
+        for facts, digest in bridges_with_profiles(assigned, incident=incident, opened=bridges_of(snapshot)):
             context = RenderingContext(
                 snapshot=snapshot,
                 tables=workspace.shelf.tables(transaction, digest),

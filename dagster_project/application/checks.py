@@ -10,6 +10,7 @@ from datetime import datetime
 
 from dagster_project.application.candidates import current_refresh, opened_bridges
 from dagster_project.application.contexts import context_of, lineage_of_row, predecessor_row
+from dagster_project.application.profiles import without_profile
 from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.workspace import Workspace
 from dagster_project.errors import UnsafeOrRejected
@@ -82,6 +83,7 @@ def write_manifests(workspace: Workspace, incident: str) -> tuple[CheckedCandida
     Raises:
         UnsafeOrRejected: a candidate did not pass, or its check is no longer valid; the manifests of the incident's
             other bridges are written all the same.
+        Unavailable: nobody gave a bridge of the incident a profile; the manifests of the others are written.
     """
     with workspace.store.begin() as transaction:
         refresh = current_refresh(transaction, incident)
@@ -95,6 +97,7 @@ def write_manifests(workspace: Workspace, incident: str) -> tuple[CheckedCandida
             if row.candidate_id in stored
         ]
         checked = [*derived, *_conclude(workspace, transaction, present)]
+        bare = {*opened_bridges(transaction, refresh)} - {row.bridge for row in rows} if rows else set()
     refused = [one for one in checked if one.manifest_digest is None]
     if refused:
         bridges = ", ".join(sorted(one.row.bridge for one in refused))
@@ -105,6 +108,8 @@ def write_manifests(workspace: Workspace, incident: str) -> tuple[CheckedCandida
             where=f"incident {incident}, {bridges}",
             what_to_do="See the reason with `channelsafe show`; correct the profile or record and refresh.",
         )
+    if bare:
+        raise without_profile(incident, bare)
     return tuple(sorted(checked, key=lambda one: one.row.bridge))
 
 

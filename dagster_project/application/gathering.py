@@ -10,7 +10,7 @@ from datetime import datetime
 
 from dagster_project.application.contexts import predecessor_bodies, predecessor_from
 from dagster_project.application.pinned import read_snapshot, require_incidents
-from dagster_project.application.profiles import profile_for
+from dagster_project.application.profiles import bridges_with_profiles
 from dagster_project.application.record_reading import read_records
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.digests import digest_bytes
@@ -61,11 +61,16 @@ class Pinned:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was pinned of one incident, and its bridges; `latest` are the ids of its newest candidates, by bridge."""
+    """What was pinned of one incident, and its bridges.
+
+    `latest` are the ids of its newest candidates, by bridge; `without_profile` names the bridges that nobody gave a
+    profile, so that nothing is rendered for them.
+    """
 
     pinned: Pinned
     bridges: tuple[BridgeToRender, ...]
     latest: Mapping[str, int]
+    without_profile: tuple[str, ...] = ()
 
     @property
     def incident(self) -> str:
@@ -87,7 +92,7 @@ def gather(
     Raises:
         UsageError: an incident is not registered.
         IntegrityViolation: something stored is not what was stored.
-        Unavailable: no profile is in use.
+        Unavailable: no bridge of an incident has a profile.
     """
     latest: dict[str, dict[str, CandidateRow]] = {name: {} for name in names}
     for (name, bridge), row in latest_candidates(transaction, names).items():
@@ -112,13 +117,17 @@ def gather(
         }
         earlier[pinned.snapshot_digest] = pinned.snapshot
         bridges = []
-        for facts in opened[pinned.row.incident]:
-            context = _context(workspace, transaction, index, pinned, facts, assigned)
+        every = opened[pinned.row.incident]
+        rendered = bridges_with_profiles(assigned, incident=pinned.row.incident, opened=every)
+        for facts, digest in rendered:
+            context = _context(workspace, transaction, index, pinned, facts, digest)
             one, predecessor = before.get(facts.bridge), None
             if one is not None:
                 predecessor = predecessor_from(workspace, transaction, one, earlier[one.snapshot_digest], contents)
             bridges.append(BridgeToRender(context, one, predecessor))
-        gathered.append(Gathered(pinned, tuple(bridges), {bridge: row.candidate_id for bridge, row in before.items()}))
+        bare = {one.bridge for one in every} - {one.bridge for one, _digest in rendered}
+        newest = {bridge: row.candidate_id for bridge, row in before.items()}
+        gathered.append(Gathered(pinned, tuple(bridges), newest, tuple(sorted(bare))))
     return gathered
 
 
@@ -128,9 +137,8 @@ def _context(
     index: SnapshotIndex,
     pinned: Pinned,
     facts: BridgeFacts,
-    assigned: Mapping[tuple[str, str], str],
+    digest: str,
 ) -> RenderingContext:
-    digest = profile_for(assigned, incident=pinned.row.incident, bridge=facts.bridge)
     return RenderingContext(
         snapshot=pinned.snapshot,
         tables=workspace.shelf.tables(transaction, digest),

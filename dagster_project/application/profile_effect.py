@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dagster_project.application.pinned import read_snapshot
-from dagster_project.application.profiles import profile_for, require_sound
+from dagster_project.application.profiles import bridges_with_profiles, require_sound
 from dagster_project.application.workspace import Workspace
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.context import ProfileTables, RenderingContext, SnapshotIndex, bridges_of
@@ -135,7 +135,7 @@ def _effects(
 ) -> Iterator[BridgeEffect]:
     snapshot = read_snapshot(transaction, refresh.incident, refresh.snapshot_digest)
     shared = SnapshotIndex(snapshot)
-    for facts in bridges_of(snapshot):
+    for facts, digest in bridges_with_profiles(assigned, incident=refresh.incident, opened=bridges_of(snapshot)):
         context = RenderingContext(
             snapshot=snapshot,
             tables=tables.old,
@@ -145,7 +145,6 @@ def _effects(
             shared=shared,
         )
         old, new = _Side.of(context), _Side.of(replace(context, tables=tables.new))
-        digest = profile_for(assigned, incident=refresh.incident, bridge=facts.bridge)
         yield BridgeEffect(
             incident=refresh.incident,
             bridge=facts.bridge,

@@ -4,7 +4,7 @@ Belongs here: reading profile files and assigning them. Until profiles can be ap
 loaded has the state `unapproved_demo`, which release will refuse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from dagster_project.application.writing import judge_profile
 from dagster_project.errors import Unavailable, UnsafeOrRejected, UsageError
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.packaging.channels import require_bridge
+from dagster_project.packaging.context import BridgeFacts
 from dagster_project.packaging.profile import Profile, profile_digest, profile_document, read_profile
 from dagster_project.packaging.profile_validation import ERROR
 from dagster_project.store import profiles as profile_rows
@@ -148,6 +149,32 @@ def assign_profile(
         )
 
 
+def bridges_with_profiles(
+    assigned: Mapping[tuple[str, str], str], *, incident: str, opened: Sequence[BridgeFacts]
+) -> list[tuple[BridgeFacts, str]]:
+    """Return the bridges that have a profile to be rendered with, each with its digest.
+
+    A bridge that one customer's contract opens and nobody gave a profile keeps no other bridge in the dark.
+
+    Raises:
+        Unavailable: bridges are open and none of them has a profile.
+    """
+    have = [(one, digest) for one in opened if (digest := _digest_for(assigned, incident, one.bridge)) is not None]
+    if opened and not have:
+        raise without_profile(incident, [one.bridge for one in opened])
+    return have
+
+
+def without_profile(incident: str, bridges: Iterable[str]) -> Unavailable:
+    """Return the error that says for which bridges no profile is in use."""
+    return Unavailable(
+        "profile_missing",
+        what="no disclosure profile is in use",
+        where=f"bridge {', '.join(sorted(bridges))} of incident {incident}",
+        what_to_do="Load one with `channelsafe profile load FILE`.",
+    )
+
+
 def profile_for(assigned: Mapping[tuple[str, str], str], *, incident: str, bridge: str) -> str:
     """Return the digest of the profile that a bridge is rendered with: its own, or the one for every bridge.
 
@@ -159,13 +186,12 @@ def profile_for(assigned: Mapping[tuple[str, str], str], *, incident: str, bridg
     Raises:
         Unavailable: no profile was loaded.
     """
-    for name in (bridge, EVERY_BRIDGE):
-        digest = assigned.get((incident, name)) or assigned.get((ALL_INCIDENTS, name))
-        if digest is not None:
-            return digest
-    raise Unavailable(
-        "profile_missing",
-        what="no disclosure profile is in use",
-        where=f"bridge {bridge} of incident {incident}",
-        what_to_do="Load one with `channelsafe profile load FILE`.",
-    )
+    digest = _digest_for(assigned, incident, bridge)
+    if digest is None:
+        raise without_profile(incident, [bridge])
+    return digest
+
+
+def _digest_for(assigned: Mapping[tuple[str, str], str], incident: str, bridge: str) -> str | None:
+    found = (assigned.get((owner, name)) for name in (bridge, EVERY_BRIDGE) for owner in (incident, ALL_INCIDENTS))
+    return next((one for one in found if one is not None), None)

@@ -11,7 +11,7 @@ from typing import Final
 
 from dagster_project.application.candidates import Made, keep_candidates, view_digests
 from dagster_project.application.checks import CheckedCandidate, Judged, conclude_refreshes, keep_checks
-from dagster_project.application.gathering import BridgeToRender, Gathered, Pinned, gather
+from dagster_project.application.gathering import BridgeToRender, Gathered, gather
 from dagster_project.application.pinned import read_snapshot
 from dagster_project.application.pulling import pull_what_lapsed
 from dagster_project.application.snapshots import SnapshotTaken, newest_recorded, snapshot_taken, start_refreshes
@@ -32,15 +32,17 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True)
 class RefreshReport:
-    """What one refresh made: the snapshot, and each bridge's candidate with its release check."""
+    """What one refresh made: the snapshot, each bridge's candidate with its release check, and bridges without one."""
 
     snapshot: SnapshotTaken
     checked: tuple[CheckedCandidate, ...]
+    without_profile: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether there are candidates and every one of them passed the gate."""
-        return bool(self.checked) and all(one.manifest_digest is not None for one in self.checked)
+        """Whether there are candidates, one for every bridge, and every one of them passed the gate."""
+        every = bool(self.checked) and not self.without_profile
+        return every and all(one.manifest_digest is not None for one in self.checked)
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,10 @@ def _commit(
     lane: Lane,
     is_history: bool,
 ) -> list[RefreshReport]:
-    pinned = [one.pinned for one, _bridges in kept]
-    started = start_refreshes(workspace, transaction, pinned, lane=lane, is_history=is_history)
+    gathered = [one for one, _bridges in kept]
+    started = start_refreshes(
+        workspace, transaction, [one.pinned for one in gathered], lane=lane, is_history=is_history
+    )
     made = [(refresh, one) for refresh, (_gathered, bridges) in zip(started, kept, strict=True) for one in bridges]
     rows = keep_candidates(
         workspace,
@@ -158,12 +162,12 @@ def _commit(
     ]
     checked = keep_checks(workspace, transaction, judged)
     conclude_refreshes(workspace, transaction, started)
-    return [_report(refresh, one, checked) for refresh, one in zip(started, pinned, strict=True)]
+    return [_report(refresh, one, checked) for refresh, one in zip(started, gathered, strict=True)]
 
 
-def _report(refresh: RefreshRow, pinned: Pinned, checked: Sequence[CheckedCandidate]) -> RefreshReport:
+def _report(refresh: RefreshRow, gathered: Gathered, checked: Sequence[CheckedCandidate]) -> RefreshReport:
     mine = (one for one in checked if one.row.incident == refresh.incident)
-    return RefreshReport(snapshot_taken(refresh, pinned.snapshot), tuple(mine))
+    return RefreshReport(snapshot_taken(refresh, gathered.pinned.snapshot), tuple(mine), gathered.without_profile)
 
 
 def refresh_where_time_decides(workspace: Workspace, incident: str) -> None:

@@ -71,7 +71,7 @@ def _refreshed(workspace: Workspace, incidents: Iterable[str], at: str | None) -
 def refresh(settings: Settings, incidents: tuple[str, ...], at: str | None, *, every: bool, as_json: bool) -> int:
     """Refresh INCIDENTS, or all with a pending change: snapshot, candidates, release check, internal manifest.
 
-    Exit code 1 if a candidate did not pass its release check.
+    Exit code 1 if a candidate did not pass its release check, or a bridge has no profile to be rendered with.
     """
     if at not in {None, FEED_END}:
         parse_instant(at or "")
@@ -110,6 +110,7 @@ def _summary(report: RefreshReport) -> dict[str, object]:
             }
             for one in report.checked
         ],
+        "without_profile": report.without_profile,
     }
 
 
@@ -117,6 +118,9 @@ def _print_reports(reports: list[RefreshReport]) -> None:
     for report in reports:
         for one in report.checked:
             click.echo(candidate_line(report, one))
+        for bridge in report.without_profile:
+            incident = report.snapshot.refresh.incident
+            click.echo(f"{incident} {bridge}: NOTHING RENDERED, no disclosure profile is in use for this bridge")
         if not report.checked:
             click.echo(f"{report.snapshot.refresh.incident}: no contract opens a bridge for it")
     passed = sum(1 for report in reports if report.passed)

@@ -218,10 +218,25 @@ def test_without_a_profile_a_refresh_says_so(run: CommandLine, tmp_path: Path) -
     explains_itself(run("refresh", "INC-1"), code=3, name="profile_missing", where="INC-1")
 
 
-def account_lines() -> list[bytes]:
+def test_a_bridge_without_a_profile_is_named_and_keeps_no_other_in_the_dark(run: CommandLine, tmp_path: Path) -> None:
+    lines = account_lines("harbourline", "elsewhere")
+    assert ingest(run, tmp_path, json.dumps(GOOD).encode(), *lines).code == 0
+    profile = "dagster_project/packaging/profiles/customer_bridge.yaml"
+    assert run("profile", "load", profile, "--bridge", "harbourline").code == 0
+    answer = run("refresh", "INC-1")
+    assert answer.code == 1
+    assert "INC-1 elsewhere: NOTHING RENDERED" in answer.out
+    assert "INC-1 harbourline: " in answer.out
+    assert run("show", "INC-1", "harbourline").code == 0
+    told = run("refresh", "INC-1", "--json").json[0]
+    assert told["without_profile"] == ["elsewhere"]
+    assert [one["bridge"] for one in told["candidates"]] == ["harbourline"]
+
+
+def account_lines(*bridges: str) -> list[bytes]:
     contract = {
         "account": "HARBOURLINE",
-        "bridges": {"harbourline": {"incidents": ["*"]}},
+        "bridges": {bridge: {"incidents": ["*"]} for bridge in bridges or ("harbourline",)},
         "permitted_fields": ["capability_status"],
         "required_fields": [],
         "valid_from": "2021-01-01T00:00:00Z",
