@@ -123,7 +123,7 @@ def _unlisted(context: RenderingContext) -> Iterator[tuple[str, str, Record]]:
         field_class, source_field = _ENTRY_OF_TYPE[record.type]
         rule = shaping_rule(context, source_field)
         helps = record.type != "workaround" or record.reference in helping
-        if rule is not None and helps and (context.permits(field_class) or not context.contract_in_force):
+        if rule is not None and helps and context.permits(field_class):
             yield field_class, rule.slot or "other", record
 
 

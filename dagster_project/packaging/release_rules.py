@@ -249,13 +249,12 @@ def holds_are_visible(candidate: Candidate) -> Iterator[Reason]:
 def permitted(candidate: Candidate) -> Iterator[Reason]:
     """The contract permits every field class that is shown, and the account bought every capability named.
 
-    Under a contract in force not even the place of another class may show; under none everything is on hold.
+    Not even the place of another class may show, on hold or not.
     """
     context = candidate.context
-    seen = candidate.lineage.groups if context.contract_in_force else [group for group, _value in candidate.shown]
     outside = [
         group.draft.pointer
-        for group in seen
+        for group in candidate.lineage.groups
         if group.draft.field_class != "slot"
         and not context.permits(group.draft.field_class)
         and group.draft.pointer != "/document_status"

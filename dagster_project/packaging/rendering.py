@@ -112,12 +112,8 @@ DropGuard = Callable[[RenderingContext, Field], bool]
 
 
 def not_permitted_by_contract(context: RenderingContext, field: Field) -> bool:
-    """Drop a field whose class the contract does not permit; a lapsed contract holds instead (`holds`)."""
-    return (
-        not context.permits(field.draft.field_class)
-        and field.pointer != "/document_status"
-        and context.contract_in_force
-    )
+    """Drop a field whose class the contract does not permit; what a lapsed one permitted is on hold (`holds`)."""
+    return not context.permits(field.draft.field_class) and field.pointer != "/document_status"
 
 
 def entry_of_the_inside(context: RenderingContext, field: Field) -> bool:

@@ -23,6 +23,7 @@ from tests.support.permitted_facts import (
     Fact,
     Shown,
     alternatives,
+    badness,
     belongs_to_a_workaround_not_said_to_be_ready,
     facts,
     is_on_hold,
@@ -142,12 +143,23 @@ def belongs_to_a_workaround_whose_readiness_is_kept_back(fact: Fact) -> bool:
     return fact.record.type == "workaround" and "workaround#/readiness" not in fact.context.tables.rendered
 
 
+def one_more_part_of_what_is_as_bad_anyway(fact: Fact) -> bool:
+    """Of which part a state is told decides nothing while another part, in the same bucket, is at least as bad."""
+    if fact.source_field != "service-health#/component":
+        return False
+    own = badness(fact.status(fact.record))
+    return any(
+        badness(fact.status(one)) >= own and fact.stands_where(one) for one in fact.siblings if one is not fact.record
+    )
+
+
 # Beside `DOMINATED`: what the sample scenario has no case of.
 EXPLAINED: Final[tuple[Callable[[Fact], bool], ...]] = (
     is_a_right_that_is_not_in_force,
     is_a_right_to_a_bridge_that_two_contracts_open,
     grants_what_nothing_is_known_of,
     belongs_to_a_workaround_whose_readiness_is_kept_back,
+    one_more_part_of_what_is_as_bad_anyway,
 )
 
 

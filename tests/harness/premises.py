@@ -43,7 +43,7 @@ class NarrowPremises(Premises):
         self.nothing_permitted = bool(self.rivals) or not (
             parse_instant(data["valid_from"]) <= history.at < parse_instant(data["valid_until"])
         )
-        self.permitted = {*data["permitted_fields"]}
+        self.permitted = set.intersection(*({*one.data["permitted_fields"]} for one in (self.contract, *self.rivals)))
         if self.rivals:
             self.entitled = set()
         self.disputed: dict[tuple[str, str, int], list[tuple[str, ...]]] = {}
@@ -79,7 +79,7 @@ class NarrowPremises(Premises):
             named = [self.capability.get(one) for one in record.data["applies_to"]]
             return all(one is not None and one not in self.entitled for one in named)
         if record.type == "bridge-timeline":
-            return "checkpoint" not in self.permitted and not self.nothing_permitted
+            return "checkpoint" not in self.permitted
         return False
 
     def _is_in_doubt(self, record: Record, pointer: str) -> bool:

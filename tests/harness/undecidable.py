@@ -90,6 +90,8 @@ def _lapsed_entitlement(base: Base, bridge: str, random: Random) -> Undecidable 
 
 def _lapsed_contract(base: Base, bridge: str, random: Random) -> Undecidable | None:
     contract = base.premises[bridge].contract
+    if "incident_status" not in base.premises[bridge].permitted:
+        return None
     gone = format_instant(base.history.at - timedelta(minutes=random.randint(1, 9999)))
     mutant = base.history.replacing((contract, changed(contract, "/valid_until", gone)))
     return Undecidable("a lapsed contract", mutant, bridge, "/incident_status")
@@ -210,7 +212,7 @@ def _article_that_no_text_may_hold(base: Base, bridge: str, random: Random) -> U
 def _step_of_the_inside(base: Base, bridge: str, random: Random) -> Undecidable | None:
     """Let a step be reached that is labelled for the inside: that there is more must show, and nothing of it."""
     premises = base.premises[bridge]
-    if "checkpoint" not in premises.permitted and not premises.nothing_permitted:
+    if "checkpoint" not in premises.permitted:
         return None
     return Undecidable("a step of the inside", add_inside_step(base.history, random), bridge, "/timeline")
 

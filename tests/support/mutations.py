@@ -193,6 +193,26 @@ def add_told(history: History, random: Random) -> History:
     )
 
 
+def _is_inside(record: Record) -> bool:
+    return record.dataclassification is not Classification.CUSTOMER
+
+
+def add_another_inside_step(history: History, random: Random) -> History | None:
+    """Add a step of the inside where there is one: of the first the page says that there is more."""
+    return add_inside_step(history, random) if any(map(_is_inside, heads(history, "bridge-timeline"))) else None
+
+
+def add_another_inside_workaround(history: History, random: Random) -> History | None:
+    """Add a workaround of the inside where there is one, for the same components: only these are spoken of."""
+    known = [one for one in heads(history, "workaround") if _is_inside(one)]
+    if not known:
+        return None
+    added = add_inside_workaround(history, random)
+    new = added.records[-1]
+    applies_to = random.choice(known).data["applies_to"]
+    return history.adding(changed(new, "/applies_to", applies_to))
+
+
 def add_inside_step(history: History, random: Random) -> History:
     data = {"checkpoint": random.choice(("detected", "recovered", "banana")), "at": random.choice(INSTANTS)}
     return history.adding(_inside_record("bridge-timeline", f"TL-{random.randint(300, 999)}", data, history, random))
@@ -223,13 +243,13 @@ def _inside_record(kind: str, recordid: str, data: dict[str, Any], history: Hist
 
 
 def remove_inside_entry(history: History, random: Random) -> History | None:
-    """Take away a step or a workaround that is labelled for the inside."""
-    inside = [
-        one
-        for one in history.records
-        if one.type in {"bridge-timeline", "workaround"} and one.dataclassification is not Classification.CUSTOMER
-    ]
-    return history.without(random.choice(inside)) if inside else None
+    """Take away a step or a workaround of the inside, all versions of it, where there is another."""
+    inside = [one for kind in ("bridge-timeline", "workaround") for one in heads(history, kind) if _is_inside(one)]
+    several = [one for one in inside if sum(other.type == one.type for other in inside) > 1]
+    if not several:
+        return None
+    gone = random.choice(several)
+    return history.without(*(one for one in history.records if one.identity == gone.identity))
 
 
 def remove_record(history: History, random: Random) -> History | None:
@@ -263,8 +283,8 @@ RECORD_MUTATIONS: dict[str, RecordMutation] = {
 }
 # Of what a page says once that there is more: how many there are must not show.
 ENTRY_MUTATIONS: dict[str, RecordMutation] = {
-    "inside step added": add_inside_step,
-    "inside workaround added": add_inside_workaround,
+    "inside step added": add_another_inside_step,
+    "inside workaround added": add_another_inside_workaround,
     "inside step or workaround removed": remove_inside_entry,
 }
 

@@ -80,6 +80,11 @@ class Fact:
     def status(self, record: Record) -> str:
         return self.profile.status_codes.get(record.data["state"], "")
 
+    def stands_where(self, other: Record) -> bool:
+        """Tell whether a page would state this health record and another of its capability in one place."""
+        permitted = {name for one in self.context.bridge.contracts for name in one.data["permitted_fields"]}
+        return self.bucket(other) == self.bucket(self.record) or "region_status" not in permitted
+
     @property
     def siblings(self) -> list[Record]:
         """The latest health records of the same capability, this one included."""
@@ -116,7 +121,7 @@ def alternatives(fact: Fact) -> tuple[object, ...]:
         "bridge-timeline#/at": (early, late),
         "contract#/account": ("NOBODY",),
         "contract#/bridges": ({"elsewhere": {"incidents": ["*"]}},),
-        "contract#/permitted_fields": ([], ["severity"]),
+        "contract#/permitted_fields": ([], ["severity"], [*CLASSES]),
         "contract#/required_fields": ([], [*CLASSES]),
         "contract#/committed_cadence_minutes": (45, 50),
         "contract#/valid_from": (past, ahead),
@@ -187,25 +192,11 @@ _NEVER: Final = "9999-01-01T00:00:00Z"
 
 
 def as_bad_elsewhere_in_the_same_bucket(fact: Fact) -> bool:
-    """A state is hidden by the worst there is, in the same capability and region bucket, since as early."""
+    """A state is hidden by the worst there is, of the same capability in the same bucket, or where none is told."""
     if fact.source_field not in {"service-health#/state", "service-health#/since"}:
         return False
     return any(
-        fact.status(one) == "major_outage" and fact.bucket(one) == fact.bucket(fact.record)
-        for one in fact.siblings
-        if one is not fact.record
-    )
-
-
-def one_more_part_of_what_is_as_bad_anyway(fact: Fact) -> bool:
-    """Of which part a state is told decides nothing while another part, in the same bucket, is at least as bad."""
-    if fact.source_field != "service-health#/component":
-        return False
-    own = _badness(fact.status(fact.record))
-    return any(
-        _badness(fact.status(one)) >= own and fact.bucket(one) == fact.bucket(fact.record)
-        for one in fact.siblings
-        if one is not fact.record
+        fact.status(one) == "major_outage" and fact.stands_where(one) for one in fact.siblings if one is not fact.record
     )
 
 
@@ -213,12 +204,12 @@ def as_bad_elsewhere_in_every_bucket(fact: Fact) -> bool:
     """Where a part stands decides nothing if every region bucket has another part that is as bad or on hold."""
     if fact.source_field != "service-health#/region":
         return False
-    own = _badness(fact.status(fact.record))
+    own = badness(fact.status(fact.record))
     others = [one for one in fact.siblings if one is not fact.record]
     covered = {
         fact.bucket(one)
         for one in others
-        if one.data["state"] not in fact.profile.status_codes or _badness(fact.status(one)) >= own
+        if one.data["state"] not in fact.profile.status_codes or badness(fact.status(one)) >= own
     }
     return covered >= set(fact.profile.region_buckets)
 
@@ -227,8 +218,8 @@ def begins_neither_first_nor_last(fact: Fact) -> bool:
     """One instant is shown per capability: that of the worst part; another part's is not."""
     if fact.source_field != "service-health#/since":
         return False
-    worst = max((fact.status(one) for one in fact.siblings), key=_badness)
-    return _badness(fact.status(fact.record)) < _badness(worst)
+    worst = max((fact.status(one) for one in fact.siblings), key=badness)
+    return badness(fact.status(fact.record)) < badness(worst)
 
 
 def belongs_to_what_was_never_affected(fact: Fact) -> bool:
@@ -254,7 +245,8 @@ def requires_what_is_there(fact: Fact) -> bool:
     return fact.source_field == "contract#/required_fields"
 
 
-def _badness(status: str) -> int:
+def badness(status: str) -> int:
+    """Return how bad a status is, from 0; -1 of what is no status of a capability."""
     chain = ("operational", "maintenance", "degraded", "partial_outage", "major_outage")
     return chain.index(status) if status in chain else -1
 
@@ -263,7 +255,6 @@ DOMINATED: tuple[Callable[[Fact], bool], ...] = (
     conditions_a_claim_that_is_not_made,
     conditions_a_claim_that_fails_another_condition,
     as_bad_elsewhere_in_the_same_bucket,
-    one_more_part_of_what_is_as_bad_anyway,
     as_bad_elsewhere_in_every_bucket,
     begins_neither_first_nor_last,
     belongs_to_what_was_never_affected,
