@@ -24,6 +24,7 @@ from typing import Any
 
 from dagster_project.clock import parse_instant
 from dagster_project.packaging.profile import Profile, Rule
+from dagster_project.sources.conflicts import CONFLICTING_COPIES_BELOW_HEAD
 from dagster_project.sources.record import Classification, Record
 from dagster_project.sources.source_fields import field_classification, present_fields
 from tests.support.histories import History, heads
@@ -113,7 +114,8 @@ class Premises:
             for one in heads(self.history, "security-review")
             if one.data["review_subject"] == f"dependency/{dependency.recordid}"
         ]
-        in_doubt = {reference.recordid for one in self.history.snapshot.conflicts for reference in one.references}
+        conflicts = [one for one in self.history.snapshot.conflicts if one.kind != CONFLICTING_COPIES_BELOW_HEAD]
+        in_doubt = {reference.recordid for one in conflicts for reference in one.references}
         refused = {(one.source, one.type, one.subject) for one in self.history.rejected}
         names = [one for one in heads(self.history, "dependency") if one.recordid == dependency.recordid]
         if not reviews or len(names) > 1 or {dependency.recordid, *(one.recordid for one in reviews)} & in_doubt:
