@@ -11,11 +11,6 @@ from typing import Any, Final
 import jsonschema_rs
 
 _IDENTIFIER: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}$"}
-# Two identifiers or more: none of them can hold the sign between them.
-_COMPOSED: Final[dict[str, Any]] = {
-    "type": "string",
-    "pattern": r"^[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}(~[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}){2}$",
-}
 _DIGEST: Final[dict[str, Any]] = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _VERSION: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 # To the second, in UTC.
@@ -25,63 +20,46 @@ _INSTANT: Final[dict[str, Any]] = {
     "pattern": "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]Z$",
 }
 _STEP: Final = "(archive_attached|tracker_synchronized|ledger_marked|queue_closed|coordinator_notified)"
-_SUMMARY: Final[dict[str, Any]] = {
+_NOTICE: Final[dict[str, Any]] = {
     "type": "string",
     "pattern": f"^(complete|taken back|(incomplete|taken back in part), skipped: {_STEP}(, {_STEP})*)$",
 }
-_REFERENCES: Final = {"closure_packet": _IDENTIFIER, "internal_review_note": _IDENTIFIER}
+_SKIPPED: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {"type": "string", "pattern": f"^{_STEP}$"},
+    "uniqueItems": True,
+}
+_REFERENCES: Final = {
+    "closure_packet": _IDENTIFIER,
+    "closure_packet_digest": _DIGEST,
+    "internal_review_note": _IDENTIFIER,
+    "internal_review_note_digest": _DIGEST,
+}
+_DISPOSITION: Final = {"disposition_version": _VERSION, "closed_at": _INSTANT}
 # What an undo may write back stood in the field before: any short value, and none.
 _PRIOR: Final[dict[str, Any]] = {
     "anyOf": [
         {"type": "null"},
         {"type": "boolean"},
         {"type": "integer", "minimum": -(2**53) + 1, "maximum": 2**53 - 1},
-        {"type": "string", "maxLength": 256},
+        {"type": "string", "maxLength": 512},
+        {"type": "array", "items": {"type": "string", "maxLength": 512}, "maxItems": 16},
     ]
 }
 
 TARGET_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "archive": {
-        "case": _IDENTIFIER,
-        "escalation": _IDENTIFIER,
-        "episode": _IDENTIFIER,
-        "disposition_version": _VERSION,
-        **_REFERENCES,
-        "closure_packet_digest": _DIGEST,
-        "internal_review_note_digest": _DIGEST,
-        "closed_at": _INSTANT,
-    },
-    "tracker": {
-        "escalation": _IDENTIFIER,
-        "episode": _IDENTIFIER,
-        "disposition_version": _VERSION,
-        "review_state": {"const": "review_complete"},
-        **_REFERENCES,
-        "closed_at": _INSTANT,
-    },
-    "ledger": {
-        "case": _IDENTIFIER,
-        "disposition_version": _VERSION,
-        "review_marker": {"const": "review_complete"},
-        "closed_at": _INSTANT,
-    },
-    "queue": {
-        "case": _IDENTIFIER,
-        "disposition_version": _VERSION,
-        "queue_state": {"const": "closed"},
-        "closed_at": _INSTANT,
-    },
-    "coordinator": {
-        "thread_key": _COMPOSED,
-        "notice_kind": {"enum": ["completion", "correction"]},
-        "summary": _SUMMARY,
+    "archive_attachments": {**_REFERENCES, **_DISPOSITION},
+    "escalation_tracker": {"review_state": {"const": "review_complete"}, **_REFERENCES, **_DISPOSITION},
+    "case_ledger": {"review_marker": {"const": "review_complete"}, **_DISPOSITION},
+    "review_queue": {"queue_state": {"const": "closed"}, **_DISPOSITION},
+    "coordinator_notices": {
         "coordinator": _IDENTIFIER,
         "case": _IDENTIFIER,
         "escalation": _IDENTIFIER,
         "episode": _IDENTIFIER,
-        "disposition_version": _VERSION,
-        **_REFERENCES,
-        "closed_at": _INSTANT,
+        "notice": _NOTICE,
+        "skipped": _SKIPPED,
+        **_DISPOSITION,
     },
 }
 

@@ -13,7 +13,7 @@ import msgspec
 from dagster_project.closure.disposition import Disposition
 from dagster_project.closure.schemas import TARGET_FIELDS, may_be_restored, may_be_written
 
-Value = str | int | bool | None
+Value = str | int | bool | None | list[str]
 Values = Mapping[str, Value]
 
 ARCHIVE_ATTACHED: Final = "archive_attached"
@@ -63,12 +63,16 @@ class PlannedStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # By plan version. A version is never changed: plans that were made under it are finished under it.
 STEPS: Final[Mapping[int, tuple[StepDefinition, ...]]] = {
     1: (
-        StepDefinition(name=ARCHIVE_ATTACHED, target="archive", undo=Undo.RESTORE, makes_subject=True),
-        StepDefinition(name=TRACKER_SYNCHRONIZED, target="tracker", undo=Undo.RESTORE),
-        StepDefinition(name=LEDGER_MARKED, target="ledger", undo=Undo.RESTORE),
-        StepDefinition(name=QUEUE_CLOSED, target="queue", undo=Undo.RESTORE),
+        StepDefinition(name=ARCHIVE_ATTACHED, target="archive_attachments", undo=Undo.RESTORE, makes_subject=True),
+        StepDefinition(name=TRACKER_SYNCHRONIZED, target="escalation_tracker", undo=Undo.RESTORE),
+        StepDefinition(name=LEDGER_MARKED, target="case_ledger", undo=Undo.RESTORE),
+        StepDefinition(name=QUEUE_CLOSED, target="review_queue", undo=Undo.RESTORE),
         StepDefinition(
-            name=COORDINATOR_NOTIFIED, target="coordinator", undo=Undo.CORRECT, makes_subject=True, is_last=True
+            name=COORDINATOR_NOTIFIED,
+            target="coordinator_notices",
+            undo=Undo.CORRECT,
+            makes_subject=True,
+            is_last=True,
         ),
     )
 }
@@ -87,7 +91,7 @@ def planned_steps(disposition: Disposition, plan_version: int) -> tuple[PlannedS
 
 
 def _planned(definition: StepDefinition, disposition: Disposition) -> PlannedStep:
-    subject, all_values = _SUBJECTS[definition.target](disposition), _all_values(disposition, definition.target)
+    subject, all_values = _SUBJECTS[definition.target](disposition), _all_values(disposition)
     values = {name: all_values[name] for name in TARGET_FIELDS[definition.target]}
     return PlannedStep(definition.name, definition.target, subject, dict(_checked(definition.target, values)))
 
@@ -98,15 +102,15 @@ def thread_key(disposition: Disposition) -> str:
 
 
 _SUBJECTS: Final[Mapping[str, Callable[[Disposition], str]]] = {
-    "archive": lambda one: f"{one.case}~{one.episode}",
-    "tracker": lambda one: one.tracker_record or "",
-    "ledger": lambda one: one.ledger_record or "",
-    "queue": lambda one: one.queue_item or "",
-    "coordinator": thread_key,
+    "archive_attachments": lambda one: f"{one.case}~{one.episode}",
+    "escalation_tracker": lambda one: one.tracker_record or "",
+    "case_ledger": lambda one: one.ledger_record or "",
+    "review_queue": lambda one: one.queue_item or "",
+    "coordinator_notices": thread_key,
 }
 
 
-def _all_values(disposition: Disposition, target: str) -> dict[str, Value]:
+def _all_values(disposition: Disposition) -> dict[str, Value]:
     return {
         "case": disposition.case,
         "escalation": disposition.escalation,
@@ -120,10 +124,9 @@ def _all_values(disposition: Disposition, target: str) -> dict[str, Value]:
         "internal_review_note": disposition.internal_review_note.reference,
         "internal_review_note_digest": disposition.internal_review_note.digest,
         "closed_at": disposition.closed_at,
-        "thread_key": thread_key(disposition) if target == "coordinator" else None,
-        "notice_kind": "completion",
-        "summary": "complete",
         "coordinator": disposition.coordinator,
+        "notice": "complete",
+        "skipped": [],
     }
 
 
@@ -133,8 +136,8 @@ def notice_values(notice: PlannedStep, skipped: Sequence[str]) -> Values:
     Raises:
         ValuesRefused: as `planned_steps`.
     """
-    summary = f"incomplete, skipped: {', '.join(skipped)}" if skipped else "complete"
-    return _checked(notice.target, {**notice.values, "summary": summary})
+    told = f"incomplete, skipped: {', '.join(skipped)}" if skipped else "complete"
+    return _checked(notice.target, {**notice.values, "notice": told, "skipped": list(skipped)})
 
 
 def correction_values(notice: PlannedStep, skipped: Sequence[str]) -> Values:
@@ -143,8 +146,8 @@ def correction_values(notice: PlannedStep, skipped: Sequence[str]) -> Values:
     Raises:
         ValuesRefused: as `planned_steps`.
     """
-    summary = f"taken back in part, skipped: {', '.join(skipped)}" if skipped else "taken back"
-    return _checked(notice.target, {**notice.values, "notice_kind": "correction", "summary": summary})
+    told = f"taken back in part, skipped: {', '.join(skipped)}" if skipped else "taken back"
+    return _checked(notice.target, {**notice.values, "notice": told, "skipped": list(skipped)})
 
 
 def restored_values(target: str, written: Values, prior: Mapping[str, object]) -> Values:
