@@ -1,0 +1,345 @@
+"""A final disposition is propagated exactly once, whatever fails or is repeated on the way."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dagster_project.closure.targets import TargetRequest
+from tests.support.closure_bench import ClosureBench, make_closure_bench
+from tests.support.closure_targets import (
+    ARCHIVE,
+    CASE,
+    CLOSED_AT,
+    LEDGER,
+    NOTICES,
+    QUEUE,
+    TRACKER,
+    MemoryTarget,
+    event,
+)
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+ONCE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
+
+
+@pytest.fixture(params=BOTH)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> ClosureBench:
+    """A deployment with one final case, once on each database."""
+    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
+    return make_closure_bench(tmp_path, database_url=url)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> ClosureBench:
+    """The same on SQLite, for what does not depend on the database."""
+    return make_closure_bench(tmp_path)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process at this very place."""
+
+
+def killed(_request: TargetRequest) -> None:
+    raise Killed
+
+
+def faulty(_request: TargetRequest) -> None:
+    raise ZeroDivisionError
+
+
+def test_a_final_disposition_reaches_every_target_once_and_leaves_an_audit_row(bench: ClosureBench) -> None:
+    assert bench.admit().became == "event_planned"
+    bench.work()
+    assert bench.support.effects == ONCE_EACH
+    assert set(bench.states().values()) == {"done"}
+    plan = bench.plan()
+    assert plan.state == "complete"
+    assert plan.audit_row == {
+        "source_event_id": "evt-1",
+        "verified_disposition_version": 3,
+        "queue_item_closed": f"Q-{CASE}",
+        "tracker_records_updated": [f"TRK-{CASE}", f"LED-{CASE}"],
+        "archive_references_attached": ["archive/notes/1042", "archive/packets/1042"],
+        "notification_target": "support-ops",
+        "steps_already_completed": [],
+        "steps_skipped": [],
+    }
+    assert not bench.open_follow_ups()
+    assert bench.support.targets[NOTICES].values(f"{CASE}~EP-1~3")["notice"] == "complete"
+
+
+def test_the_states_of_escalation_and_case_are_not_touched_and_the_instant_is_the_dispositions(
+    quick: ClosureBench,
+) -> None:
+    quick.admit()
+    quick.pass_time(timedelta(days=1))
+    quick.work()
+    tracker = quick.support.targets[TRACKER].values(f"TRK-{CASE}")
+    assert tracker["state"] == "open"
+    assert quick.support.targets[LEDGER].values(f"LED-{CASE}")["state"] == "active"
+    instants = {v.get("closed_at") for t in quick.support.targets.values() for _n, v in t.subjects.values()}
+    assert instants == {CLOSED_AT}
+
+
+def test_the_coordinator_is_notified_only_after_the_other_four(quick: ClosureBench) -> None:
+    done_before: list[dict[str, int]] = []
+    quick.support.targets[NOTICES].before = lambda _request: done_before.append(quick.support.effects)
+    quick.support.targets[TRACKER].is_down = True
+    quick.admit()
+    quick.work()
+    assert quick.support.effects == {**ONCE_EACH, TRACKER: 0, NOTICES: 0}
+    assert quick.states()["coordinator_notified"] == "pending"
+    quick.support.targets[TRACKER].is_down = False
+    quick.work_on(2)
+    assert done_before == [{**ONCE_EACH, NOTICES: 0}]
+    assert quick.plan().state == "complete"
+
+
+def test_an_event_that_comes_again_is_recorded_and_has_no_effect(bench: ClosureBench) -> None:
+    bench.admit()
+    bench.work()
+    again = bench.admit()
+    assert again.outcome == "duplicate"
+    bench.work()
+    assert bench.support.effects == ONCE_EACH
+    assert bench.overview().deliveries == {"admitted": 1, "duplicate": 1}
+    assert not bench.open_follow_ups()
+
+
+def test_another_event_of_the_same_disposition_makes_no_second_plan(quick: ClosureBench) -> None:
+    quick.admit()
+    quick.work()
+    assert quick.admit(event("evt-2")).became == "event_already_planned"
+    quick.work()
+    assert quick.support.effects == ONCE_EACH
+    assert len(quick.overview().plans) == 1
+
+
+def test_what_the_target_says_already_is_already_completed_and_told_as_complete(bench: ClosureBench) -> None:
+    bench.admit()
+    bench.support.targets[QUEUE].edit(f"Q-{CASE}", queue_state="closed", disposition_version=3, closed_at=CLOSED_AT)
+    bench.work()
+    assert bench.support.effects == {**ONCE_EACH, QUEUE: 0}
+    assert bench.states()["queue_closed"] == "already_completed"
+    audit_row = bench.plan().audit_row
+    assert audit_row is not None
+    assert audit_row["steps_already_completed"] == ["queue_closed"]
+    assert bench.support.targets[NOTICES].values(f"{CASE}~EP-1~3")["notice"] == "complete"
+
+
+@pytest.mark.parametrize("name", [ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_worker_killed_around_an_effect_leaves_what_the_next_one_finishes_once(
+    quick: ClosureBench, name: str, moment: str
+) -> None:
+    quick.admit()
+    target = quick.support.targets[name]
+    setattr(target, moment, killed)
+    with pytest.raises(Killed):
+        quick.work()
+    setattr(target, moment, lambda _request: None)
+    assert quick.work().plans == 0, "the lease of the dead worker still runs"
+    quick.work_on(2)
+    assert quick.support.effects == ONCE_EACH
+    assert quick.plan().state == "complete"
+
+
+def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureBench) -> None:
+    target = bench.support.targets[LEDGER]
+    target.loses_answers = True
+    bench.admit()
+    bench.work()
+    assert bench.states()["ledger_marked"] == "unknown"
+    asked: list[TargetRequest] = []
+    target.before = asked.append
+    bench.work_on(2)
+    assert not asked
+    assert bench.support.effects == ONCE_EACH
+    assert bench.plan().state == "complete"
+
+
+def test_an_unknown_outcome_waits_while_nobody_can_be_asked(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+    target.after = killed
+    quick.admit()
+    with pytest.raises(Killed):
+        quick.work()
+    target.after, target.is_down = (lambda _request: None), True
+    quick.work_on(3)
+    assert quick.states()["ledger_marked"] == "unknown"
+    target.is_down = False
+    quick.work_on(3)
+    assert quick.support.effects == ONCE_EACH
+
+
+def test_a_code_error_in_the_worker_compensates_nothing_and_leaves_the_step_as_it_is(bench: ClosureBench) -> None:
+    target = bench.support.targets[TRACKER]
+    target.after = faulty
+    bench.admit()
+    with pytest.raises(ZeroDivisionError):
+        bench.work()
+    assert bench.states()["tracker_synchronized"] == "intent"
+    assert not [one for one in bench.plan().steps if one.direction == "undo"]
+    target.after = lambda _request: None
+    bench.pass_time(timedelta(minutes=5))
+    bench.work()
+    assert bench.support.effects == ONCE_EACH
+
+
+def test_a_target_that_is_down_is_left_alone_after_some_failures_and_does_not_keep_others(quick: ClosureBench) -> None:
+    target = quick.support.targets[QUEUE]
+    target.is_down = True
+    quick.admit()
+    for _ in range(30):
+        quick.work()
+        quick.pass_time(timedelta(seconds=1))
+    calls_in_half_a_minute = target.calls
+    assert calls_in_half_a_minute <= 6
+    assert quick.support.effects == {**ONCE_EACH, QUEUE: 0, NOTICES: 0}
+
+
+def test_a_pause_that_the_target_names_is_kept(quick: ClosureBench) -> None:
+    target = quick.support.targets[QUEUE]
+    target.is_down, target.after_seconds = True, 900.0
+    quick.admit()
+    quick.work()
+    calls = target.calls
+    quick.pass_time(timedelta(seconds=890))
+    quick.work()
+    assert target.calls == calls
+    quick.pass_time(timedelta(seconds=20))
+    quick.work()
+    assert target.calls > calls
+
+
+def test_many_attempts_in_vain_become_a_follow_up_that_ends_with_the_step(bench: ClosureBench) -> None:
+    target = bench.support.targets[QUEUE]
+    target.is_down = True
+    bench.admit()
+    bench.work_on(8)
+    assert bench.kinds == ["attempts_exhausted"]
+    (follow_up,) = bench.open_follow_ups()
+    assert follow_up.step == "queue_closed"
+    assert {one["step"]: one["state"] for one in follow_up.evidence["steps"]}["ledger_marked"] == "done"
+    target.is_down = False
+    bench.work_on(2)
+    assert bench.plan().state == "complete"
+    (ended,) = bench.overview().follow_ups
+    assert ended.resolved_by == "channelsafe"
+
+
+def test_a_target_that_shows_something_else_than_was_written_is_not_done(bench: ClosureBench) -> None:
+    target = bench.support.targets[LEDGER]
+    target.shows = {"review_marker": "none"}
+    bench.admit()
+    bench.work_on(8)
+    assert bench.states()["ledger_marked"] == "unknown"
+    assert bench.kinds == ["read_back_differs"]
+    assert bench.support.effects == {**ONCE_EACH, NOTICES: 0}
+    target.shows = None
+    bench.work_on(2)
+    assert bench.support.effects == ONCE_EACH
+    assert not bench.open_follow_ups()
+
+
+def test_a_refusal_for_good_is_a_follow_up_and_is_not_asked_again(quick: ClosureBench) -> None:
+    target = quick.support.targets[QUEUE]
+    target.refuses = True
+    quick.admit()
+    quick.work()
+    calls = target.calls
+    quick.work_on(3)
+    assert target.calls == calls
+    assert quick.kinds == ["target_refused"]
+    assert quick.states()["queue_closed"] == "refused"
+
+
+def test_a_subject_that_changes_between_look_and_write_is_looked_at_anew(quick: ClosureBench) -> None:
+    target = quick.support.targets[QUEUE]
+    edits = iter([True])
+    target.before = lambda request: target.edit(request.subject, queue_state="parked") if next(edits, False) else None
+    quick.admit()
+    quick.work_on(2)
+    assert quick.support.effects == ONCE_EACH
+    assert target.values(f"Q-{CASE}")["queue_state"] == "closed"
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_any_more(bench: ClosureBench) -> None:
+    """It froze with its request on the way; others finished the plan; then it thaws."""
+    target = bench.support.targets[LEDGER]
+    bench.admit()
+
+    def freeze(_request: TargetRequest) -> None:
+        target.before = lambda _request: None
+        bench.pass_time(timedelta(minutes=5))
+        bench.work()
+
+    target.before = freeze
+    report = bench.work()
+    assert report.outcomes["lease_lost"] == 1
+    assert bench.support.effects == ONCE_EACH
+    assert bench.support.duplicated == 0
+    assert bench.plan().state == "complete"
+
+
+def test_two_plans_that_write_to_one_subject_have_rising_fences(quick: ClosureBench) -> None:
+    quick.admit()
+    quick.work()
+    quick.support.change(disposition_version=4)
+    quick.admit(event("evt-2", disposition_version=4))
+    quick.work()
+    assert quick.plan().state == "complete"
+    assert quick.support.targets[TRACKER].values(f"TRK-{CASE}")["disposition_version"] == 4
+    assert all(max(target.fences.values()) == 2 for target in quick.support.targets.values())
+
+
+def test_an_event_is_kept_while_the_authority_is_down_and_verified_when_it_is_back(bench: ClosureBench) -> None:
+    bench.support.authority_is_down = True
+    assert bench.admit().became == "event_postponed"
+    bench.work_on(2)
+    assert bench.support.effects == dict.fromkeys(ONCE_EACH, 0)
+    bench.support.authority_is_down = False
+    bench.work_on(2)
+    assert bench.support.effects == ONCE_EACH
+
+
+def test_an_authority_that_goes_down_in_mid_plan_stops_nothing_for_good(quick: ClosureBench) -> None:
+    quick.admit()
+    quick.support.authority_is_down = True
+    quick.work_on(2)
+    assert quick.support.effects == dict.fromkeys(ONCE_EACH, 0)
+    quick.support.authority_is_down = False
+    quick.work_on(3)
+    assert quick.support.effects == ONCE_EACH
+
+
+def test_the_authority_is_read_again_before_every_step_and_every_retry(quick: ClosureBench) -> None:
+    quick.admit()
+    reads = quick.support.reads
+    quick.support.targets[QUEUE].is_down = True
+    quick.work()
+    assert quick.support.reads == reads + 4
+    quick.pass_time(timedelta(minutes=5))
+    quick.work()
+    assert quick.support.reads == reads + 5
+
+
+def test_many_cases_are_each_finished_once_and_a_round_takes_no_more_than_it_may(tmp_path: Path) -> None:
+    cases = [f"CASE-{number}" for number in range(6)]
+    bench = make_closure_bench(tmp_path, *cases)
+    for number, case in enumerate(cases):
+        bench.admit(event(f"evt-{number}", case))
+    assert bench.work(at_most=4).plans == 4
+    assert bench.work(at_most=4).plans == 2
+    assert {one.state for one in bench.overview().plans} == {"complete"}
+    assert bench.support.duplicated == 0
+    assert set(bench.support.effects.values()) == {6}
+
+
+def test_the_memory_targets_would_count_a_second_effect() -> None:
+    target = MemoryTarget(QUEUE, subjects={"Q-1": (1, {})})
+    for key in ("one", "two"):
+        target.apply(TargetRequest(key=key, subject="Q-1", values={"queue_state": "closed"}, fence=1))
+    target.apply(TargetRequest(key="two", subject="Q-1", values={"queue_state": "closed"}, fence=1))
+    assert dict(target.effects) == {"one": 1, "two": 1}
