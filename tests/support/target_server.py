@@ -69,6 +69,8 @@ class SystemServer:
     requests: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
     ends: threading.Event = field(default_factory=threading.Event)
     _switched: _Switched | None = None
+    _at_work: int = 0
+    _idle: threading.Condition = field(default_factory=threading.Condition)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: ThreadingHTTPServer | None = None
 
@@ -96,6 +98,28 @@ class SystemServer:
                 return None
             switched.times -= 1
             return switched
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count a request as being worked on."""
+        with self._idle:
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._at_work -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self) -> None:
+        """Wait until no request is being worked on, those included whose sender is gone.
+
+        Raises:
+            TimeoutError: that took half a minute.
+        """
+        with self._idle:
+            if not self._idle.wait_for(lambda: not self._at_work, timeout=30):
+                raise TimeoutError
 
     def up(self) -> None:
         """Listen: the first time on a free port, afterwards on the same."""
@@ -152,6 +176,17 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        with self.system.at_work():
+            self._get()
+
+    def do_PUT(self) -> None:
+        with self.system.at_work():
+            self._put()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Say nothing."""
+
+    def _get(self) -> None:
         if not self._is_known():
             return
         match self._segments():
@@ -168,20 +203,17 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._answer(404, {"code": "no_such_place"})
 
-    def do_PUT(self) -> None:
+    def _put(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), _LARGEST_REQUEST))
         if not self._is_known():
             return
         match self._segments():
             case [name, subject] if name == self.system.name and name in FORMS:
-                self._put(subject, body)
+                self._write(subject, body)
             case _:
                 self._answer(404, {"code": "no_such_place"})
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing."""
-
-    def _put(self, subject: str, body: bytes) -> None:
+    def _write(self, subject: str, body: bytes) -> None:
         if self._is_kept_from_work():
             return
         request = self._request(subject, body)

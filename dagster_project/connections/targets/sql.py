@@ -161,7 +161,8 @@ class SqlTarget:
 
     def _keep(self, connection: Connection, request: TargetRequest, version: int) -> TargetReceipt:
         logged = {"target": self.name, "key": request.key, "subject": request.subject, "version": str(version)}
-        (sequence,) = connection.execute(sa.insert(effects).values(**logged)).inserted_primary_key or ()
+        effect = sa.insert(effects).values(**logged).returning(effects.c.sequence)
+        sequence = connection.execute(effect).scalar_one()
         reference = f"{self.name}-{sequence}"
         digest = request_digest(request)
         connection.execute(sa.insert(receipts).values(**logged, reference=reference, request_digest=digest))
@@ -188,7 +189,8 @@ class SqlCaseReviewSystem:
         with _reading(self._engine) as connection:
             found = sa.select(case_reviews).where(case_reviews.c.case == case)
             row = connection.execute(found).mappings().one_or_none()
-        return _disposition(dict(row)) if row is not None else None
+        # SQLAlchemy names the column "case" by a kind of str of its own, as the word is SQL's too.
+        return _disposition({str(name): value for name, value in row.items()}) if row is not None else None
 
 
 class SqlArchive:

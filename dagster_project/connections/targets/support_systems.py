@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import Connection, Engine
 
 from dagster_project.closure.disposition import ArchiveReference, Disposition
 from dagster_project.connections.targets.forms import (
@@ -24,8 +24,9 @@ from dagster_project.connections.targets.forms import (
 from dagster_project.store.columns import number, text
 from dagster_project.store.engine import create_engine_for, reading, writing
 
-_CONNECT_SECONDS: Final = "10"
-_SILENCE_MILLISECONDS: Final = "30000"
+# A server that says nothing must not keep a worker for as long as the operating system would.
+_CONNECT_SECONDS: Final = 10
+_SILENCE_MILLISECONDS: Final = 30_000
 
 metadata = sa.MetaData()
 
@@ -133,13 +134,10 @@ def open_support_systems(url: str) -> Engine:
     Raises:
         UsageError: not an address of a SQLite file or PostgreSQL server.
     """
-    if not url.startswith("postgres"):
-        return create_engine_for(url)
-    # A server that says nothing must not keep a worker for as long as the operating system would.
-    bounds = {"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": _SILENCE_MILLISECONDS}
-    address = make_url(url)
-    missing = {name: value for name, value in bounds.items() if name not in address.query}
-    return create_engine_for(address.update_query_dict(missing).render_as_string(hide_password=False))
+    engine = create_engine_for(url)
+    if engine.dialect.name == "postgresql":
+        sa.event.listen(engine, "do_connect", _bound)
+    return engine
 
 
 def enter_disposition(engine: Engine, disposition: Disposition) -> None:
@@ -194,3 +192,8 @@ def count_effects(engine: Engine) -> Mapping[tuple[str, str], int]:
 def _replace(connection: Connection, table: sa.Table, key: str, row: Mapping[str, object]) -> None:
     connection.execute(sa.delete(table).where(table.c[key] == row[key]))
     connection.execute(sa.insert(table).values(**row))
+
+
+def _bound(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+    parameters.setdefault("connect_timeout", _CONNECT_SECONDS)
+    parameters.setdefault("tcp_user_timeout", _SILENCE_MILLISECONDS)
