@@ -1,5 +1,6 @@
 """A server that says exactly what it was told to say, byte for byte: for answers that no honest server gives."""
 
+import re
 import socket
 import ssl
 import threading
@@ -8,12 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-_LARGEST: Final = 64 * 1024
+_CHUNK: Final = 64 * 1024
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: (\d+)\r\n")
 
 
 @dataclass
 class ScriptedServer:
-    """The address, and the first bytes of every request that came."""
+    """The address, and every request that came."""
 
     address: str
     requests: list[bytes] = field(default_factory=list)
@@ -41,7 +43,7 @@ def saying(
                     accepted, _ = listener.accept()
                     with accepted, suppress(OSError):
                         connection = context.wrap_socket(accepted, server_side=True) if context else accepted
-                        server.requests.append(connection.recv(_LARGEST))
+                        server.requests.append(_whole_request(connection))
                         for part in parts:
                             connection.sendall(part)
                             ended.wait(pause)
@@ -53,3 +55,20 @@ def saying(
             ended.set()
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """Read a request to its end: closing a connection with something unread would take the answer back."""
+    request = b""
+    while not _is_whole(request):
+        part = connection.recv(_CHUNK)
+        if not part:
+            break
+        request += part
+    return request
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head + b"\r\n")
+    return bool(end) and len(body) >= (int(length[1]) if length else 0)

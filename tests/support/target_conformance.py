@@ -245,8 +245,11 @@ def no_other_kind_of_value_can_be_written(bench: Bench) -> None:
     subject = bench.subject()
     bench.target.apply(bench.request(subject))
     before = bench.row(subject)
-    for value in ({"note": "nested"}, [["nested"]], 1.5, True, "x" * 513, "two\nlines", b"bytes", 7):
-        request = bench.request(subject, values={**bench.values, "closed_at": value})
+    texts = ({"note": "nested"}, [["nested"]], 1.5, True, "x" * 513, "two\nlines", b"bytes", 7)
+    numbers = (True, 1.5, "3", 2**53, {"number": 3})
+    wrong = [("closed_at", value) for value in texts] + [("disposition_version", value) for value in numbers]
+    for field, value in wrong:
+        request = bench.request(subject, values={**bench.values, field: value})
         with pytest.raises(TargetRefused) as caught:
             bench.target.apply(request)
         assert caught.value.code == VALUE_NOT_ALLOWED

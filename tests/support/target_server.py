@@ -58,15 +58,25 @@ class _Switched:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Received:
+    """One request, as it came."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
 @dataclass
 class SystemServer:
-    """One system: its port, and the faults that are switched on."""
+    """One system: its port, what it received, and the fault that is switched on."""
 
     engine: Engine
     name: str
     token: str | None
     port: int = 0
-    requests: list[tuple[str, str, Mapping[str, str]]] = field(default_factory=list)
+    requests: list[Received] = field(default_factory=list)
     ends: threading.Event = field(default_factory=threading.Event)
     _switched: _Switched | None = None
     _at_work: int = 0
@@ -205,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), _LARGEST_REQUEST))
-        if not self._is_known():
+        if not self._is_known(body):
             return
         match self._segments():
             case [name, subject] if name == self.system.name and name in FORMS:
@@ -263,8 +273,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _segments(self) -> list[str]:
         return [unquote(segment) for segment in urlsplit(self.path).path.split("/")[1:]]
 
-    def _is_known(self) -> bool:
-        self.system.requests.append((self.command, self.path, dict(self.headers.items())))
+    def _is_known(self, body: bytes = b"") -> bool:
+        self.system.requests.append(Received(self.command, self.path, dict(self.headers.items()), body))
         if self.system.token is None or self.headers.get("Authorization") == f"Bearer {self.system.token}":
             return True
         self._answer(401, {"code": "unknown_caller"})

@@ -209,6 +209,14 @@ def test_a_server_that_sends_a_byte_now_and_then_is_cut_off_at_the_deadline() ->
         ledger(scripted.address, seconds=SHORT).apply(REQUEST)
 
 
+def test_an_answer_of_unknown_length_counts_where_it_ends_and_not_where_it_was_cut_off() -> None:
+    without_length = document(RECEIPT, TAG).replace(b"Content-Length", b"X-Length")
+    with saying([without_length]) as scripted:
+        assert ledger(scripted.address).apply(REQUEST) == TargetReceipt(**RECEIPT)
+    with saying([without_length], pause=60) as scripted, pytest.raises(OutcomeUnknown, match="no_answer"):
+        ledger(scripted.address, seconds=SHORT).apply(REQUEST)
+
+
 def test_a_redirect_is_not_followed_and_carries_no_token_elsewhere() -> None:
     with saying([document(RECEIPT, TAG)]) as elsewhere:
         moved = an_answer(308, b"", f"Location: {elsewhere.address}/ledger/LED-1")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -143,6 +144,37 @@ def test_a_connection_that_breaks_in_the_commit_leaves_the_outcome_unknown(empty
     assert sound.effects(request.key) == 1
     systems.dispose()
     others.dispose()
+
+
+@pytest.mark.postgresql
+def test_a_person_who_writes_between_our_look_and_our_write_is_not_overwritten(postgresql_systems: Engine) -> None:
+    at = bench(postgresql_systems)
+    request = at.request(at.subject())
+    people = sa.create_engine(postgresql_systems.url)
+    moves_on = sa.update(SUBJECTS[LEDGER]).where(SUBJECTS[LEDGER].c.subject == request.subject)
+
+    def a_person_writes_first(*execution: Any) -> None:  # noqa: ANN401 - as SQLAlchemy calls it
+        if execution[2].startswith("UPDATE ledger_entries"):
+            with people.begin() as connection:
+                connection.execute(moves_on.values(version=2, closed_at="by hand"))
+
+    sa.event.listen(postgresql_systems, "before_cursor_execute", a_person_writes_first)
+    try:
+        with pytest.raises(SubjectChanged):
+            at.target.apply(request)
+    finally:
+        sa.event.remove(postgresql_systems, "before_cursor_execute", a_person_writes_first)
+        people.dispose()
+    assert at.state(request.subject).values["closed_at"] == "by hand"
+    assert at.effects(request.key) == 0
+
+
+def test_each_target_knows_keys_of_its_own(systems: Engine) -> None:
+    ledger, tracker = bench(systems, LEDGER), bench(systems, TRACKER)
+    ledger.target.apply(ledger.request(ledger.subject(), key="one"))
+    assert tracker.target.probe("one") is None
+    tracker.target.apply(tracker.request(tracker.subject(), key="one"))
+    assert (ledger.effects("one"), tracker.effects("one")) == (1, 1)
 
 
 @pytest.mark.parametrize(
