@@ -4,8 +4,8 @@ from typing import Final
 
 from dagster_project.closure.disposition import ArchiveReference, Disposition
 
-PACKET: Final = ArchiveReference("archive://packet/1", "sha256:" + "1" * 64)
-NOTE: Final = ArchiveReference("archive://note/1", "sha256:" + "2" * 64)
+PACKET: Final = ArchiveReference("archive/packets/1", "sha256:" + "1" * 64)
+NOTE: Final = ArchiveReference("archive/notes/1", "sha256:" + "2" * 64)
 DISPOSITION: Final = Disposition(
     case="CASE-1",
     escalation="ESC-1",

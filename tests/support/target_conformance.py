@@ -16,51 +16,39 @@ from dagster_project.closure.targets import SubjectChanged, SubjectState, Target
 from dagster_project.connections.targets import support_systems
 from dagster_project.connections.targets.forms import (
     ARCHIVE,
-    COORDINATOR,
     FENCE_SUPERSEDED,
     FIELD_NOT_ALLOWED,
     FORMS,
     KEY_REUSED,
     LEDGER,
+    NOTICES,
     QUEUE,
     TRACKER,
     VALUE_NOT_ALLOWED,
 )
 
 _DIGEST: Final = "sha256:" + "0" * 64
-_WHOSE: Final = {"case": "CASE-1", "escalation": "ESC-1", "episode": "EP-1"}
-_REFERENCES: Final = {"closure_packet": "archive://packet/1", "internal_review_note": "archive://note/1"}
-_CLOSED: Final = {"disposition_version": 3, "closed_at": "2026-03-04T10:00:00Z"}
-_NOTICE: Final = {
-    "thread_key": "CASE-1~EP-1~3",
-    "notice_kind": "completion",
-    "summary": "complete",
-    "coordinator": "coordination-desk",
+_REFERENCES: Final = {
+    "closure_packet": "archive/packets/1",
+    "closure_packet_digest": _DIGEST,
+    "internal_review_note": "archive/notes/1",
+    "internal_review_note_digest": _DIGEST,
 }
+_WHOSE: Final = {"case": "CASE-1", "escalation": "ESC-1", "episode": "EP-1"}
+_CLOSED: Final = {"disposition_version": 3, "closed_at": "2026-03-04T10:00:00Z"}
+_NOTICE: Final = {"coordinator": "coordination-desk", "notice": "incomplete", "skipped": ["case_ledger"]}
 VALUES: Final[Mapping[str, Mapping[str, object]]] = {
-    ARCHIVE: {
-        **_WHOSE,
-        **_REFERENCES,
-        "closure_packet_digest": _DIGEST,
-        "internal_review_note_digest": _DIGEST,
-        **_CLOSED,
-    },
-    TRACKER: {
-        "escalation": "ESC-1",
-        "episode": "EP-1",
-        "review_state": "review_complete",
-        **_REFERENCES,
-        **_CLOSED,
-    },
-    LEDGER: {"case": "CASE-1", "review_marker": "review_complete", **_CLOSED},
-    QUEUE: {"case": "CASE-1", "queue_state": "closed", **_CLOSED},
-    COORDINATOR: {**_NOTICE, **_WHOSE, **_REFERENCES, **_CLOSED},
+    ARCHIVE: {**_REFERENCES, **_CLOSED},
+    TRACKER: {"review_state": "review_complete", **_REFERENCES, **_CLOSED},
+    LEDGER: {"review_marker": "review_complete", **_CLOSED},
+    QUEUE: {"queue_state": "closed", **_CLOSED},
+    NOTICES: {**_NOTICE, **_WHOSE, **_CLOSED},
 }
 # What a record holds before a completion, where the other system has it already.
 BEFORE: Final[Mapping[str, Mapping[str, object]]] = {
-    TRACKER: {"escalation": "ESC-1", "episode": "EP-1", "review_state": "in_review", "state": "mitigated"},
-    LEDGER: {"case": "CASE-1", "state": "resolved"},
-    QUEUE: {"case": "CASE-1", "queue_state": "open"},
+    TRACKER: {"review_state": "in_review", "state": "mitigated"},
+    LEDGER: {"state": "resolved"},
+    QUEUE: {"queue_state": "open"},
 }
 
 
@@ -219,8 +207,8 @@ def every_step_can_be_undone(bench: Bench) -> None:
     # A subject that was not there goes back to one that holds nothing: what was opened stays open.
     prior = before.values if before is not None else dict.fromkeys(fields)
     assert set(prior) == set(fields)
-    if bench.target.name == COORDINATOR:
-        prior = {**bench.values, "notice_kind": "correction", "summary": "taken back"}
+    if bench.target.name == NOTICES:
+        prior = {**bench.values, "notice": "correction", "skipped": []}
     undo = bench.request(subject, values=prior, version=written.version, fence=2)
     receipt = bench.target.apply(undo)
     assert bench.state(subject).values == prior

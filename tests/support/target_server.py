@@ -33,7 +33,7 @@ from dagster_project.connections.targets.sql import SqlArchive, SqlCaseReviewSys
 from dagster_project.integrity.canonical import NotCanonical, parse_strict
 
 CASE_REVIEW: Final = "case-review"
-ARCHIVE_DOCUMENTS: Final = "archive-documents"
+ARCHIVE_DOCUMENTS: Final = "archive"
 SYSTEMS: Final = (*FORMS, CASE_REVIEW, ARCHIVE_DOCUMENTS)
 UNTIL_SWITCHED_OFF: Final = 10**9
 _LARGEST_REQUEST: Final = 64 * 1024
@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["case-review", case] if self.system.name == CASE_REVIEW:
                 record = SqlCaseReviewSystem(self.system.engine).read(case)
                 self._answer_document(msgspec.to_builtins(record) if record else None)
-            case ["archive-documents", reference] if self.system.name == ARCHIVE_DOCUMENTS:
+            case ["archive", reference] if self.system.name == ARCHIVE_DOCUMENTS:
                 digest = SqlArchive(self.system.engine).digest_of(reference)
                 self._answer_document({"reference": reference, "digest": digest} if digest else None)
             case [name, subject] if name == self.system.name and name in FORMS:
@@ -324,4 +324,4 @@ class _Handler(BaseHTTPRequestHandler):
 def _otherwise(kind: Kind, value: object) -> object:
     if kind is Kind.NUMBER:
         return 0 if value != 0 else 1
-    return "someone else's"
+    return ["someone else's"] if kind is Kind.NAMES else "someone else's"

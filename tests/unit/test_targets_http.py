@@ -18,7 +18,7 @@ from dagster_project.closure.targets import (
     TargetRequest,
     TargetUnavailable,
 )
-from dagster_project.connections.targets.forms import COORDINATOR, FORMS, LEDGER, SUBJECT_UNKNOWN
+from dagster_project.connections.targets.forms import FORMS, LEDGER, NOTICES, SUBJECT_UNKNOWN
 from dagster_project.connections.targets.http import (
     HttpArchive,
     HttpCaseReviewSystem,
@@ -135,7 +135,7 @@ def test_a_receipt_is_believed_where_it_is_exactly_what_was_asked_for() -> None:
     with saying([document(RECEIPT, TAG)]) as scripted:
         assert ledger(scripted.address).apply(REQUEST) == TargetReceipt(**RECEIPT)
     (sent,) = scripted.requests
-    for line in (b"PUT /ledger/LED-1 HTTP/1.1", b"Idempotency-Key: key-1", b'If-Match: "1"', b"X-Fence: 7"):
+    for line in (b"PUT /case_ledger/LED-1 HTTP/1.1", b"Idempotency-Key: key-1", b'If-Match: "1"', b"X-Fence: 7"):
         assert line in sent.split(b"\r\n")
 
 
@@ -219,7 +219,7 @@ def test_an_answer_of_unknown_length_counts_where_it_ends_and_not_where_it_was_c
 
 def test_a_redirect_is_not_followed_and_carries_no_token_elsewhere() -> None:
     with saying([document(RECEIPT, TAG)]) as elsewhere:
-        moved = an_answer(308, b"", f"Location: {elsewhere.address}/ledger/LED-1")
+        moved = an_answer(308, b"", f"Location: {elsewhere.address}/case_ledger/LED-1")
         with saying([moved]) as scripted:
             target = HttpTarget(http_system(scripted.address, token="a-token"), FORMS[LEDGER])  # noqa: S106 - a test's
             with pytest.raises(OutcomeUnknown):
@@ -362,7 +362,7 @@ def test_one_system_is_down_while_the_others_serve_and_comes_back_where_it_was(
         at.target.apply(request)
     with pytest.raises(TargetUnavailable, match="unreachable"):
         at.target.probe(request.key)
-    other = Bench(http_targets(server.addresses())[COORDINATOR], systems)
+    other = Bench(http_targets(server.addresses())[NOTICES], systems)
     other.target.apply(other.request("thread"))
     server.systems[LEDGER].up()
     at.target.apply(request)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from dagster_project.closure.targets import OutcomeUnknown, SubjectChanged, TargetRefused, TargetUnavailable
-from dagster_project.connections.targets.forms import COORDINATOR, FORMS, LEDGER, SUBJECT_UNKNOWN, TRACKER
+from dagster_project.connections.targets.forms import FORMS, LEDGER, NOTICES, SUBJECT_UNKNOWN, TRACKER
 from dagster_project.connections.targets.sql import SqlArchive, SqlCaseReviewSystem, sql_targets
 from dagster_project.connections.targets.support_systems import (
     SUBJECTS,
@@ -89,7 +89,7 @@ def test_a_record_that_the_other_system_does_not_have_is_refused_and_not_made_up
 
 
 def test_a_subject_that_is_gone_is_not_opened_again_for_one_who_expects_it(systems: Engine) -> None:
-    at = bench(systems, COORDINATOR)
+    at = bench(systems, NOTICES)
     with pytest.raises(SubjectChanged):
         at.target.apply(at.request("subject-new", version="1"))
     assert at.target.read("subject-new") is None
@@ -192,7 +192,7 @@ def test_a_database_that_is_down_is_unavailable_and_nothing_was_written(url: str
     with pytest.raises(TargetUnavailable):
         SqlCaseReviewSystem(engine).read("CASE-1")
     with pytest.raises(TargetUnavailable):
-        SqlArchive(engine).digest_of("archive://packet/1")
+        SqlArchive(engine).digest_of("archive/packets/1")
 
 
 def test_an_address_of_another_kind_of_database_is_refused() -> None:
@@ -228,7 +228,7 @@ def test_of_eight_writers_who_expect_one_version_one_writes(systems: Engine) -> 
 
 
 def test_a_name_that_could_mean_something_else_is_no_subject_and_no_key(systems: Engine) -> None:
-    at = bench(systems, COORDINATOR)
+    at = bench(systems, NOTICES)
     for name in ("", ".", "..", "a b", "a\nb", "a\0b", "\xe9", "x" * 513):
         for request in (at.request(name), msgspec.structs.replace(at.request("subject"), key=name)):
             with pytest.raises(TargetRefused, match="name_not_allowed"):

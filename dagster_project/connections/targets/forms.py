@@ -15,13 +15,14 @@ from dagster_project.closure.targets import TargetRequest
 from dagster_project.integrity.canonical import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from dagster_project.integrity.digests import digest_of
 
-ARCHIVE: Final = "archive"
-TRACKER: Final = "tracker"
-LEDGER: Final = "ledger"
-QUEUE: Final = "queue"
-COORDINATOR: Final = "coordinator"
+ARCHIVE: Final = "archive_attachments"
+TRACKER: Final = "escalation_tracker"
+LEDGER: Final = "case_ledger"
+QUEUE: Final = "review_queue"
+NOTICES: Final = "coordinator_notices"
 
 LONGEST_TEXT: Final = 512  # characters of a value, a subject or a key
+MOST_NAMES: Final = 16
 
 # Every reason for which a target refuses for good. An adapter says no other word, whatever the other system answers.
 FIELD_NOT_ALLOWED: Final = "field_not_allowed"
@@ -50,6 +51,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     NUMBER = "number"
+    NAMES = "names"
 
 
 class TargetForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,25 +66,25 @@ class TargetForm(msgspec.Struct, frozen=True, kw_only=True):
     opens_subjects: bool = False
 
 
-def _form(name: str, *texts: str, opens_subjects: bool = False) -> TargetForm:
-    kinds = {"disposition_version": Kind.NUMBER, **dict.fromkeys((*texts, "closed_at"), Kind.TEXT)}
-    return TargetForm(name=name, fields=kinds, opens_subjects=opens_subjects)
-
-
-_REFERENCES: Final = ("closure_packet", "internal_review_note")
-_DIGESTS: Final = ("closure_packet_digest", "internal_review_note_digest")
-_WHOSE: Final = ("case", "escalation", "episode")
-_NOTICE: Final = ("thread_key", "notice_kind", "summary", "coordinator")
+_REFERENCES: Final = {
+    "closure_packet": Kind.TEXT,
+    "closure_packet_digest": Kind.TEXT,
+    "internal_review_note": Kind.TEXT,
+    "internal_review_note_digest": Kind.TEXT,
+}
+_WHOSE: Final = {"case": Kind.TEXT, "escalation": Kind.TEXT, "episode": Kind.TEXT}
+_NOTICE: Final = {"coordinator": Kind.TEXT, "notice": Kind.TEXT, "skipped": Kind.NAMES}
+_CLOSED: Final = {"disposition_version": Kind.NUMBER, "closed_at": Kind.TEXT}
 
 FORMS: Final[Mapping[str, TargetForm]] = MappingProxyType(
     {
         form.name: form
         for form in (
-            _form(ARCHIVE, *_WHOSE, *_REFERENCES, *_DIGESTS, opens_subjects=True),
-            _form(TRACKER, "escalation", "episode", "review_state", *_REFERENCES),
-            _form(LEDGER, "case", "review_marker"),
-            _form(QUEUE, "case", "queue_state"),
-            _form(COORDINATOR, *_NOTICE, *_WHOSE, *_REFERENCES, opens_subjects=True),
+            TargetForm(name=ARCHIVE, fields={**_REFERENCES, **_CLOSED}, opens_subjects=True),
+            TargetForm(name=TRACKER, fields={"review_state": Kind.TEXT, **_REFERENCES, **_CLOSED}),
+            TargetForm(name=LEDGER, fields={"review_marker": Kind.TEXT, **_CLOSED}),
+            TargetForm(name=QUEUE, fields={"queue_state": Kind.TEXT, **_CLOSED}),
+            TargetForm(name=NOTICES, fields={**_NOTICE, **_WHOSE, **_CLOSED}, opens_subjects=True),
         )
     }
 )
@@ -115,7 +117,9 @@ def is_value(kind: Kind, value: object) -> bool:
         return True
     if kind is Kind.NUMBER:
         return type(value) is int and abs(value) <= MAX_SAFE_INTEGER
-    return _is_text(value)
+    if kind is Kind.TEXT:
+        return _is_text(value)
+    return type(value) is list and len(value) <= MOST_NAMES and all(_is_text(name) for name in value)
 
 
 def request_digest(request: TargetRequest) -> str:

@@ -197,7 +197,7 @@ class HttpArchive:
         Raises:
             TargetUnavailable: it cannot be reached, is busy, or its answer is not understood.
         """
-        answer = _get(self._system, _path("archive-documents", reference)) if is_name(reference) else None
+        answer = _get(self._system, _path("archive", reference)) if is_name(reference) else None
         if answer is None:
             return None
         return _understood(answer, DigestDocument, lambda document: document.reference == reference).digest

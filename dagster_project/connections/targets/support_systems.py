@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection, Engine
 from dagster_project.closure.disposition import ArchiveReference, Disposition
 from dagster_project.connections.targets.forms import (
     ARCHIVE,
-    COORDINATOR,
     FORMS,
     LEDGER,
+    NOTICES,
     QUEUE,
     TRACKER,
     Kind,
@@ -36,7 +36,8 @@ def _text(name: str, *, primary_key: bool = False, nullable: bool = False) -> sa
 
 
 def _field(name: str, kind: Kind) -> sa.Column[Any]:
-    return sa.Column(name, number() if kind is Kind.NUMBER else text(), nullable=True)
+    types: Mapping[Kind, Any] = {Kind.TEXT: text(), Kind.NUMBER: number(), Kind.NAMES: sa.JSON(none_as_null=True)}
+    return sa.Column(name, types[kind], nullable=True)
 
 
 def _subjects(table: str, target: str, *own: sa.Column[Any]) -> sa.Table:
@@ -57,7 +58,7 @@ SUBJECTS: Final[Mapping[str, sa.Table]] = {
     TRACKER: _subjects("tracker_records", TRACKER, _text("state")),
     LEDGER: _subjects("ledger_entries", LEDGER, _text("state")),
     QUEUE: _subjects("review_queue_items", QUEUE),
-    COORDINATOR: _subjects("coordinator_notices", COORDINATOR),
+    NOTICES: _subjects("coordinator_notices", NOTICES),
 }
 
 receipts = sa.Table(
