@@ -1,12 +1,16 @@
 """Fixtures of the fault tests."""
 
+import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dagster_project.application.workspace import Workspace
+from tests.fixtures.postgresql import PostgresqlServer
 from tests.support.audited_logs import fill, make_audited
+from tests.support.closure_sites import Site, site_at
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -17,3 +21,34 @@ def audited(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspac
     fill(workspace)
     yield workspace
     workspace.store.engine.dispose()
+
+
+WAYS = ("sqlite tables", "sqlite http", "postgresql tables", "postgresql http")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(way, marks=pytest.mark.postgresql) if "postgresql" in way else way for way in WAYS],
+)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A deployment with support systems: each database, the systems as tables of the same kind and over HTTP."""
+    database, _, reached = request.param.partition(" ")
+    folder = tmp_path_factory.mktemp("site")
+    with site_of(request, folder, is_postgresql=database == "postgresql", over_http=reached == "http") as made:
+        yield made
+
+
+@contextmanager
+def site_of(request: pytest.FixtureRequest, folder: Path, *, is_postgresql: bool, over_http: bool) -> Iterator[Site]:
+    """Open a site, on two databases of its own where it is on PostgreSQL."""
+    if not is_postgresql:
+        with site_at(folder, database_url=None, support_url=None, over_http=over_http) as made:
+            yield made
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    names = [f"{kind}_{secrets.token_hex(6)}" for kind in ("closures", "support")]
+    own, support = (server.create_database(name) for name in names)
+    with site_at(folder, database_url=own, support_url=support, over_http=over_http) as made:
+        yield made
+    for name in names:
+        server.drop_database(name)
