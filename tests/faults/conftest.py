@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from dagster_project.application.workspace import Workspace
-from tests.fixtures.postgresql import PostgresqlServer
 from tests.support.audited_logs import fill, make_audited
 from tests.support.closure_sites import Site, site_at
 
@@ -45,7 +44,7 @@ def site_of(request: pytest.FixtureRequest, folder: Path, *, is_postgresql: bool
         with site_at(folder, database_url=None, support_url=None, over_http=over_http) as made:
             yield made
         return
-    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    server = request.getfixturevalue("postgresql_server")
     names = [f"{kind}_{secrets.token_hex(6)}" for kind in ("closures", "support")]
     own, support = (server.create_database(name) for name in names)
     with site_at(folder, database_url=own, support_url=support, over_http=over_http) as made:

@@ -12,47 +12,13 @@ from typing import Final
 
 import pytest
 
-from tests.support.closure_points import Points, watched
 from tests.support.closure_processes import admitting, run, working
-from tests.support.closure_sites import LATER, STEPS, Site
+from tests.support.closure_rounds import PREPARED, around_effects, judge, points_of, settle
+from tests.support.closure_sites import LATER, Site
 from tests.support.histories import FULL
 
-PREPARED: Final[dict[str, Callable[[Site, str], str]]] = {
-    "apply": Site.announced,
-    "undo": Site.to_be_taken_back,
-}
 # How many deaths of each kind there are by default, for each database, way and direction.
 SOME: Final = 5
-
-
-def points_of(site: Site, direction: str) -> list[str]:
-    """Work a case with nothing in the way, and return what was passed."""
-    points, case = Points(), PREPARED[direction](site, site.new_case())
-    systems = site.systems
-    with watched(points, site.workspace.store.engine, site.own_engine, systems) as seen:
-        site.replaced = seen
-        site.work()
-    site.replaced = None
-    judge(site, case, direction)
-    return points.passed
-
-
-def judge(site: Site, case: str, direction: str) -> None:
-    if direction == "apply":
-        site.assert_closed_once(case)
-    else:
-        site.assert_taken_back_once(case)
-
-
-def around_effects(passed: list[str]) -> list[int]:
-    """Return the numbers of the points before, within and after each effect."""
-    found = []
-    for target in STEPS:
-        before = passed.index(f"before apply {target}") + 1
-        after = passed.index(f"after apply {target}") + 1
-        assert after == before + 3, "one commit or one answer lies within an effect"
-        found += [before, before + 1, after]
-    return found
 
 
 def some(numbers: list[int], seed: str, count: int) -> list[int]:
@@ -104,10 +70,3 @@ def test_an_event_whose_admission_is_killed_is_neither_lost_nor_taken_twice(site
         if ended:
             break
     assert died >= 4
-
-
-def settle(site: Site) -> None:
-    """Let requests that a dead worker had sent come to their end, as they do in the minutes of its lease."""
-    if site.server is not None:
-        for system in site.server.systems.values():
-            system.wait_until_idle()

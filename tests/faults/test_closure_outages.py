@@ -44,6 +44,9 @@ class _Down:
     def read(self, _subject: str) -> SubjectState | None:
         raise TargetUnavailable("unreachable")
 
+    def raise_fence(self, _subject: str, _fence: int) -> None:
+        raise TargetUnavailable("unreachable")
+
     def probe(self, _key: str) -> TargetReceipt | None:
         raise TargetUnavailable("unreachable")
 

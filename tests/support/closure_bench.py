@@ -1,7 +1,7 @@
 """A workspace with support systems beside it, in which closures are admitted, worked and decided about.
 
-`Closures` is what does not depend on what these systems are; `ClosureBench` has them in memory, `closure_sites` has them
-behind the adapters that are shipped.
+`Closures` is what does not depend on what these systems are; `ClosureBench` has them in memory, `closure_sites` behind
+the adapters that are shipped.
 """
 
 from abc import ABC, abstractmethod

@@ -58,6 +58,9 @@ class _Watched:
         found: SubjectState | None = self.points.around(f"read {self.name}", self.target.read)(subject)
         return found
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        self.points.around(f"fence {self.name}", self.target.raise_fence)(subject, fence)
+
     def probe(self, key: str) -> TargetReceipt | None:
         found: TargetReceipt | None = self.points.around(f"probe {self.name}", self.target.probe)(key)
         return found

@@ -48,9 +48,7 @@ def run(act: Act, reach: Reach, body: bytes = b"", *, die_at: int | None = None)
     return bool(process.exitcode == 0)
 
 
-def start(
-    act: Act, reach: Reach, body: bytes = b"", *, die_at: int | None = None, freeze_at: int | None = None
-) -> Any:  # noqa: ANN401 - the kind of process has no public name
+def start(act: Act, reach: Reach, body: bytes = b"", *, die_at: int | None = None, freeze_at: int | None = None) -> Any:  # noqa: ANN401 - the kind of process has no public name
     """Start to act in a process of its own."""
     process = PROCESSES.Process(target=_perform, args=(act, reach, body, die_at, freeze_at))
     process.start()

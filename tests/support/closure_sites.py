@@ -100,6 +100,8 @@ class Site(Closures):
     seconds: float = 10.0
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     replaced: Systems | None = None
+    # What a round passes with nothing in the way, by direction: looked up often, and always the same.
+    points: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def systems(self) -> Systems:
