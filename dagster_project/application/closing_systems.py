@@ -4,11 +4,17 @@ Belongs here: joining the adapters to what the settings name, in one place. What
 `closure.targets` and `closure.disposition`; the adapters are in `connections`.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dagster_project.closure.disposition import Archive, CaseReviewSystem
 from dagster_project.closure.targets import Target
+from dagster_project.connections.targets.forms import FORMS
+from dagster_project.connections.targets.http import HttpArchive, HttpCaseReviewSystem, http_targets, read_token
+from dagster_project.connections.targets.http_exchange import http_system
+from dagster_project.connections.targets.sql import SqlArchive, SqlCaseReviewSystem, sql_targets
+from dagster_project.connections.targets.support_systems import open_support_systems
 from dagster_project.errors import Unavailable
 from dagster_project.settings import SUPPORT_SYSTEMS_VARIABLE, Settings
 
@@ -23,15 +29,28 @@ class Systems:
 
 
 def open_systems(settings: Settings) -> Systems:
-    """Open the systems that `settings` name.
+    """Open the systems that `settings` name: all behind one HTTP base URL, or the tables of one database.
 
     Raises:
-        Unavailable: none are named, or there is no adapter for them.
+        Unavailable: none are named.
+        UsageError: the URL is of no form that is known.
     """
-    named = settings.support_systems is not None
-    raise Unavailable(
-        "support_systems_unavailable",
-        what="there is no adapter for these support systems" if named else "no support systems are named",
-        where=SUPPORT_SYSTEMS_VARIABLE,
-        what_to_do="Name the support-systems database or the HTTP base URL there. Events are kept until then.",
-    )
+    url = settings.support_systems
+    if url is None:
+        raise Unavailable(
+            "support_systems_unavailable",
+            what="no support systems are named",
+            where=SUPPORT_SYSTEMS_VARIABLE,
+            what_to_do="Name the support-systems database or the HTTP base URL there. Events are kept until then.",
+        )
+    return _over_http(url) if url.startswith(("http://", "https://")) else _in_tables(url)
+
+
+def _over_http(url: str) -> Systems:
+    system = http_system(url, token=read_token(os.environ))
+    return Systems(HttpCaseReviewSystem(system), HttpArchive(system), http_targets(dict.fromkeys(FORMS, system)))
+
+
+def _in_tables(url: str) -> Systems:
+    engine = open_support_systems(url)
+    return Systems(SqlCaseReviewSystem(engine), SqlArchive(engine), sql_targets(engine))
