@@ -69,7 +69,8 @@ def due_cases(workspace: Workspace, *, limit: int) -> tuple[str, ...]:
         now = workspace.clock.now()
         events = closures.due_events(transaction, now, limit=limit)
         plans = closures.plans_to_work(transaction, now, tuple(STEPS), limit=limit)
-    return tuple(sorted({one.case_id for one in (*events, *plans)})[:limit])
+    cases = {one.case_id for one in events} | {one.case_id for one in plans}
+    return tuple(sorted(cases)[:limit])
 
 
 def _claim(

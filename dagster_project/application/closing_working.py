@@ -173,7 +173,8 @@ class Working:
             self.change(transaction, step, **finished, **values)
             closure_leases.note_success(transaction, step.target)
             end_follow_ups_of_step(transaction, self.row.plan_id, step.name, now)
-            move_plan_on(transaction, self.row.plan_id, self.plan, now)
+            if move_plan_on(transaction, self.row.plan_id, self.plan, now):
+                closure_leases.release(transaction, self.lease, now=now)
         return state.value
 
     def stop(self, findings: tuple[Finding, ...]) -> str:

@@ -4,6 +4,7 @@ They are honest: keys give one effect, fences and versions are looked at, nothin
 are switched on per target and happen at the edge, as a network would make them.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +35,10 @@ ARCHIVE, NOTICES = "archive_attachments", "coordinator_notices"
 
 @dataclass
 class MemoryTarget:
-    """One target. `before` is called with every request before its effect, `after` with it, once it happened."""
+    """One target. `before` is called with every request before its effect, `after` with it, once it happened.
+
+    `looked_at` is called once a subject was read.
+    """
 
     name: str
     subjects: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)
@@ -48,7 +52,9 @@ class MemoryTarget:
     after_seconds: float | None = None
     before: Callable[[TargetRequest], None] = lambda _request: None
     after: Callable[[TargetRequest], None] = lambda _request: None
+    looked_at: Callable[[], None] = lambda: None
     calls: int = 0
+    alone: threading.Lock = field(default_factory=threading.Lock)
 
     def _reach(self) -> None:
         self.calls += 1
@@ -57,9 +63,11 @@ class MemoryTarget:
 
     def read(self, subject: str) -> SubjectState | None:
         self._reach()
-        if subject not in self.subjects:
+        found = self.subjects.get(subject)
+        self.looked_at()
+        if found is None:
             return None
-        version, values = self.subjects[subject]
+        version, values = found
         shown = {name: values.get(name) for name in TARGET_FIELDS[self.name]}
         return SubjectState(subject=subject, version=str(version), values={**shown, **(self.shows or {})})
 
@@ -70,7 +78,8 @@ class MemoryTarget:
     def apply(self, request: TargetRequest) -> TargetReceipt:
         self._reach()
         self.before(request)
-        receipt = self._effect(request)
+        with self.alone:
+            receipt = self._effect(request)
         self.after(request)
         if self.loses_answers:
             raise OutcomeUnknown("read_timeout")

@@ -1,11 +1,19 @@
 """A final disposition is propagated exactly once, whatever fails or is repeated on the way."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
+import sqlalchemy as sa
 
+from dagster_project.application.closing_commands import ClosureAct
+from dagster_project.application.closing_work import due_cases, work
+from dagster_project.closure import plan as plan_module
+from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
+from dagster_project.store.closure_tables import closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
     ARCHIVE,
@@ -17,6 +25,7 @@ from tests.support.closure_targets import (
     TRACKER,
     MemoryTarget,
     event,
+    make_support_systems,
 )
 
 ONCE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
@@ -343,3 +352,89 @@ def test_the_memory_targets_would_count_a_second_effect() -> None:
         target.apply(TargetRequest(key=key, subject="Q-1", values={"queue_state": "closed"}, fence=1))
     target.apply(TargetRequest(key="two", subject="Q-1", values={"queue_state": "closed"}, fence=1))
     assert dict(target.effects) == {"one": 1, "two": 1}
+
+
+def test_workers_that_hurry_to_the_same_events_do_everything_once(bench: ClosureBench) -> None:
+    cases = [CASE, "CASE-2", "CASE-3"]
+    others = make_support_systems(*cases)
+    bench.support.records, bench.support.targets = others.records, others.targets
+    start = threading.Barrier(4)
+
+    def hurry() -> None:
+        start.wait()
+        for number, case in enumerate(cases):
+            bench.admit(event(f"evt-{number}", case))
+        for _ in range(4):
+            bench.work()
+
+    workers = [threading.Thread(target=hurry) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    bench.work_on(2)
+    assert bench.support.duplicated == 0
+    assert set(bench.support.effects.values()) == {3}
+    assert [one.state for one in bench.overview().plans] == ["complete"] * 3
+    assert bench.overview().deliveries == {"admitted": 3, "duplicate": 9}
+
+
+def test_a_revert_that_comes_between_look_and_intent_lets_nothing_more_be_written(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+
+    def revert() -> None:
+        target.looked_at = lambda: None
+        quick.command(ClosureAct.REVERT, plan=quick.plan().plan)
+
+    target.looked_at = revert
+    quick.admit()
+    assert quick.work().outcomes["overtaken"] == 1
+    quick.work_on(2)
+    assert quick.plan().state == "reverted"
+    assert quick.support.effects == {ARCHIVE: 2, TRACKER: 2, LEDGER: 0, QUEUE: 0, NOTICES: 0}
+
+
+def test_a_revert_that_comes_while_an_effect_is_on_its_way_takes_it_back_too(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+
+    def revert(_request: TargetRequest) -> None:
+        target.after = lambda _request: None
+        quick.command(ClosureAct.REVERT, plan=quick.plan().plan)
+
+    target.after = revert
+    quick.admit()
+    quick.work_on(2)
+    assert quick.plan().state == "reverted"
+    assert quick.support.effects == {ARCHIVE: 2, TRACKER: 2, LEDGER: 2, QUEUE: 0, NOTICES: 0}
+    assert quick.support.duplicated == 0
+
+
+def test_a_plan_of_an_older_program_is_finished_as_it_was_planned(
+    quick: ClosureBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer program has another order of steps, and would write other values."""
+    quick.admit()
+    monkeypatch.setitem(STEPS, 2, tuple(reversed(STEPS[1])))
+    monkeypatch.setattr(plan_module, "PLAN_VERSION", 2)
+    monkeypatch.setattr(plan_module, "planned_steps", lambda *_parts: ())
+    quick.work()
+    assert quick.plan().state == "complete"
+    assert quick.support.effects == ONCE_EACH
+
+
+def test_a_plan_of_a_newer_program_is_left_alone(quick: ClosureBench) -> None:
+    quick.admit()
+    with quick.workspace.store.begin() as transaction:
+        transaction.connection.execute(sa.update(closure_plans).values(plan_version=99))
+    assert quick.work().plans == 0
+    assert not any(quick.support.effects.values())
+
+
+def test_one_case_can_be_worked_alone_and_due_cases_are_named(tmp_path: Path) -> None:
+    bench = make_closure_bench(tmp_path, CASE, "CASE-2")
+    bench.admit()
+    bench.admit(event("evt-2", "CASE-2"))
+    assert due_cases(bench.workspace, limit=9) == (CASE, "CASE-2")
+    work(bench.workspace, bench.support.systems, at_most=9, chance=SystemRandom(), case="CASE-2")
+    assert due_cases(bench.workspace, limit=9) == (CASE,)
+    assert bench.plan("CASE-2").state == "complete"
