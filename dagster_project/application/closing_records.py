@@ -122,6 +122,14 @@ def end_follow_ups_of_step(transaction: Transaction, plan_id: int, step: str, at
     closure_follow_ups.resolve_follow_ups(transaction, ended, by=THE_PROGRAM, at=at)
 
 
+def end_follow_ups_of_event(transaction: Transaction, event: EventRow, at: datetime) -> None:
+    """Resolve the follow-ups of an event that end by themselves, now that it is verified."""
+    found = closure_follow_ups.follow_ups_of(transaction, event.case_id)
+    ours = [one for one in found if one.event_number == event.event_number and not one.plan_id]
+    ended = [one.follow_up_id for one in ours if GUIDES[FollowUpKind(one.kind)].ends_by_itself]
+    closure_follow_ups.resolve_follow_ups(transaction, ended, by=THE_PROGRAM, at=at)
+
+
 def move_plan_on(transaction: Transaction, plan_id: int, plan: Plan, at: datetime) -> bool:
     """Do what follows from the states of a plan's steps: let the last one begin, or finish the plan.
 

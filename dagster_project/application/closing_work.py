@@ -13,7 +13,7 @@ from dagster_project.application.closing_forward import take_step
 from dagster_project.application.closing_records import plan_of
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_undo import take_back
-from dagster_project.application.closing_verifying import verify_admitted
+from dagster_project.application.closing_verifying import claim_event, verify_admitted
 from dagster_project.application.closing_working import LEASE_SECONDS, LeaseLost, Overtaken, Working
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.plan import direction_of, next_steps
@@ -52,7 +52,9 @@ def work(
     with workspace.store.read() as transaction:
         due = closures.due_events(transaction, workspace.clock.now(), limit=at_most, case_id=case)
     for row in due:
-        outcomes[verify_admitted(workspace, systems, row, chance)] += 1
+        claimed = claim_event(workspace, row)
+        if claimed is not None:
+            outcomes[verify_admitted(workspace, systems, claimed, chance)] += 1
     worked: set[int] = set()
     while len(worked) < at_most:
         working = _claim(workspace, systems, chance, worked, case)

@@ -45,6 +45,7 @@ class MemoryTarget:
     receipts: dict[str, TargetReceipt] = field(default_factory=dict)
     fences: dict[str, int] = field(default_factory=dict)
     effects: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     is_down: bool = False
     loses_answers: bool = False
     refuses: bool = False
@@ -77,6 +78,7 @@ class MemoryTarget:
 
     def apply(self, request: TargetRequest) -> TargetReceipt:
         self._reach()
+        self.asked[request.key] += 1
         self.before(request)
         with self.alone:
             receipt = self._effect(request)
@@ -126,10 +128,13 @@ class SupportSystems:
     documents: dict[str, str] = field(default_factory=dict)
     targets: dict[str, MemoryTarget] = field(default_factory=dict)
     authority_is_down: bool = False
+    faulty_cases: set[str] = field(default_factory=set)
     reads: int = 0
 
     def read(self, case: str) -> Disposition | None:
         self.reads += 1
+        if case in self.faulty_cases:
+            raise ZeroDivisionError
         if self.authority_is_down:
             raise TargetUnavailable("connection_refused")
         return self.records.get(case)
@@ -149,6 +154,11 @@ class SupportSystems:
     def effects(self) -> dict[str, int]:
         """How many effects each target had."""
         return {name: sum(target.effects.values()) for name, target in self.targets.items()}
+
+    @property
+    def asked_again(self) -> int:
+        """How many requests were sent with a key that had been sent before."""
+        return sum(count - 1 for target in self.targets.values() for count in target.asked.values())
 
     @property
     def duplicated(self) -> int:

@@ -1,5 +1,6 @@
 """A final disposition is propagated exactly once, whatever fails or is repeated on the way."""
 
+import contextlib
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from dagster_project.application.closing_work import due_cases, work
 from dagster_project.closure import plan as plan_module
 from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
+from dagster_project.store import closure_leases
 from dagster_project.store.closure_tables import closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
@@ -151,7 +153,9 @@ def test_a_worker_killed_around_an_effect_leaves_what_the_next_one_finishes_once
     assert quick.work().plans == 0, "the lease of the dead worker still runs"
     quick.work_on(2)
     assert quick.support.effects == ONCE_EACH
+    assert set(quick.states().values()) == {"done"}
     assert quick.plan().state == "complete"
+    assert quick.support.asked_again == (1 if moment == "before" else 0)
 
 
 def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureBench) -> None:
@@ -165,6 +169,7 @@ def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureB
     bench.work_on(2)
     assert not asked
     assert bench.support.effects == ONCE_EACH
+    assert bench.states()["ledger_marked"] == "done"
     assert bench.plan().state == "complete"
 
 
@@ -438,3 +443,46 @@ def test_one_case_can_be_worked_alone_and_due_cases_are_named(tmp_path: Path) ->
     work(bench.workspace, bench.support.systems, at_most=9, chance=SystemRandom(), case="CASE-2")
     assert due_cases(bench.workspace, limit=9) == (CASE,)
     assert bench.plan("CASE-2").state == "complete"
+
+
+def test_an_event_that_waits_long_for_the_authority_becomes_a_follow_up_that_ends_by_itself(
+    quick: ClosureBench,
+) -> None:
+    quick.support.authority_is_down = True
+    quick.admit()
+    quick.work_on(6)
+    assert quick.kinds == ["attempts_exhausted"]
+    quick.support.authority_is_down = False
+    quick.work_on(2)
+    assert quick.support.effects == ONCE_EACH
+    assert not quick.open_follow_ups()
+
+
+def test_a_record_at_which_the_worker_fails_keeps_no_other_case_waiting(tmp_path: Path) -> None:
+    bench = make_closure_bench(tmp_path, CASE, "CASE-2")
+    bench.support.faulty_cases = {CASE}
+    for number, case in enumerate((CASE, "CASE-2")):
+        with contextlib.suppress(ZeroDivisionError):
+            bench.admit(event(f"evt-{number}", case))
+    assert bench.work().outcomes == {"done": 5}
+    assert bench.plan("CASE-2").state == "complete"
+    assert [one.state for one in bench.overview(CASE).events] == ["pending"]
+    bench.support.faulty_cases = set()
+    bench.work_on(2)
+    assert bench.plan(CASE).state == "complete"
+
+
+def test_a_lease_is_one_workers_until_it_ends_and_a_later_one_has_a_greater_token(bench: ClosureBench) -> None:
+    bench.admit()
+    plan, now = bench.plan().plan, bench.workspace.clock.now()
+    with bench.workspace.store.begin() as transaction:
+        first = closure_leases.acquire(transaction, plan, now=now, seconds=60)
+        assert first is not None
+        assert closure_leases.acquire(transaction, plan, now=now + timedelta(seconds=59), seconds=60) is None
+        later = closure_leases.acquire(transaction, plan, now=now + timedelta(seconds=60), seconds=60)
+        assert later is not None
+        assert later.token > first.token
+        assert not closure_leases.renew(transaction, first, now=now + timedelta(seconds=61), seconds=60)
+        assert closure_leases.renew(transaction, later, now=now + timedelta(seconds=61), seconds=60)
+        closure_leases.release(transaction, first, now=now + timedelta(seconds=62))
+        assert closure_leases.is_held(transaction, plan, now + timedelta(seconds=63))

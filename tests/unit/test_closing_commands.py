@@ -222,6 +222,8 @@ def test_a_worker_killed_around_an_undo_leaves_what_the_next_one_finishes_once(
     assert quick.plan().state == "reverted"
     assert quick.support.effects == TWICE_EACH
     assert quick.support.duplicated == 0
+    assert set(quick.states("undo").values()) == {"done"}
+    assert quick.support.asked_again == (1 if moment == "before" else 0)
 
 
 def test_a_reverted_disposition_is_not_propagated_again_by_its_event(quick: ClosureBench) -> None:
