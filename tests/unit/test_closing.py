@@ -15,7 +15,7 @@ from dagster_project.closure import plan as plan_module
 from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
 from dagster_project.store import closure_leases
-from dagster_project.store.closure_tables import closure_plans
+from dagster_project.store.closure_tables import closure_breakers, closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
     ARCHIVE,
@@ -486,3 +486,17 @@ def test_a_lease_is_one_workers_until_it_ends_and_a_later_one_has_a_greater_toke
         assert closure_leases.renew(transaction, later, now=now + timedelta(seconds=61), seconds=60)
         closure_leases.release(transaction, first, now=now + timedelta(seconds=62))
         assert closure_leases.is_held(transaction, plan, now + timedelta(seconds=63))
+
+
+def test_a_system_that_answers_again_is_not_left_alone_for_its_failures_of_before(quick: ClosureBench) -> None:
+    quick.support.targets[QUEUE].is_down = True
+    quick.admit()
+    quick.support.authority_is_down = True
+    for _ in range(4):
+        quick.work()
+        quick.pass_time(timedelta(minutes=5))
+    quick.support.authority_is_down = quick.support.targets[QUEUE].is_down = False
+    quick.work_on(2)
+    with quick.workspace.store.read() as transaction:
+        failures = transaction.connection.execute(sa.select(closure_breakers.c.system, closure_breakers.c.failures))
+        assert {row.system: row.failures for row in failures} == {"authority": 0}
