@@ -13,7 +13,7 @@ from dagster_project.application.closing_forward import take_step
 from dagster_project.application.closing_records import plan_of
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_undo import take_back
-from dagster_project.application.closing_verifying import verify_admitted
+from dagster_project.application.closing_verifying import claim_event, verify_admitted
 from dagster_project.application.closing_working import LEASE_SECONDS, LeaseLost, Overtaken, Working
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.plan import direction_of, next_steps
@@ -33,7 +33,9 @@ class WorkReport:
     outcomes: Mapping[str, int]
 
 
-def work(workspace: Workspace, systems: Systems, *, at_most: int, chance: Random) -> WorkReport:
+def work(
+    workspace: Workspace, systems: Systems, *, at_most: int, chance: Random, case: str | None = None
+) -> WorkReport:
     """Work one round: events that wait to be verified, then plans with steps that are due.
 
     An exception that is nobody's outage ends the round and changes nothing: what was begun is probed after the lease
@@ -44,15 +46,18 @@ def work(workspace: Workspace, systems: Systems, *, at_most: int, chance: Random
         systems: The authority, the archive and the targets.
         at_most: The most events, and the most plans, of this round.
         chance: For pauses.
+        case: Only what concerns this case; None for all.
     """
     outcomes: Counter[str] = Counter()
     with workspace.store.read() as transaction:
-        due = closures.due_events(transaction, workspace.clock.now(), limit=at_most)
+        due = closures.due_events(transaction, workspace.clock.now(), limit=at_most, case_id=case)
     for row in due:
-        outcomes[verify_admitted(workspace, systems, row, chance)] += 1
+        claimed = claim_event(workspace, row)
+        if claimed is not None:
+            outcomes[verify_admitted(workspace, systems, claimed, chance)] += 1
     worked: set[int] = set()
     while len(worked) < at_most:
-        working = _claim(workspace, systems, chance, worked)
+        working = _claim(workspace, systems, chance, worked, case)
         if working is None:
             break
         worked.add(working.row.plan_id)
@@ -60,11 +65,23 @@ def work(workspace: Workspace, systems: Systems, *, at_most: int, chance: Random
     return WorkReport(len(worked), dict(sorted(outcomes.items())))
 
 
-def _claim(workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int]) -> Working | None:
+def due_cases(workspace: Workspace, *, limit: int) -> tuple[str, ...]:
+    """Return up to `limit` cases that a worker would find something to do for now, by name."""
+    with workspace.store.read() as transaction:
+        now = workspace.clock.now()
+        events = closures.due_events(transaction, now, limit=limit)
+        plans = closures.plans_to_work(transaction, now, tuple(STEPS), limit=limit)
+    cases = {one.case_id for one in events} | {one.case_id for one in plans}
+    return tuple(sorted(cases)[:limit])
+
+
+def _claim(
+    workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int], case: str | None
+) -> Working | None:
     """Take the lease of the plan that is due longest, of those not worked in this round."""
     limit = _LOOKED_AT + len(worked)
     with workspace.store.read() as transaction:
-        due = closures.plans_to_work(transaction, workspace.clock.now(), tuple(STEPS), limit=limit)
+        due = closures.plans_to_work(transaction, workspace.clock.now(), tuple(STEPS), limit=limit, case_id=case)
     for row in due:
         if row.plan_id not in worked and (working := _take(workspace, systems, chance, row)) is not None:
             return working

@@ -1,11 +1,21 @@
 """A final disposition is propagated exactly once, whatever fails or is repeated on the way."""
 
+import contextlib
+import threading
 from datetime import timedelta
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
+import sqlalchemy as sa
 
+from dagster_project.application.closing_commands import ClosureAct
+from dagster_project.application.closing_work import due_cases, work
+from dagster_project.closure import plan as plan_module
+from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
+from dagster_project.store import closure_leases
+from dagster_project.store.closure_tables import closure_breakers, closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
     ARCHIVE,
@@ -17,23 +27,24 @@ from tests.support.closure_targets import (
     TRACKER,
     MemoryTarget,
     event,
+    make_support_systems,
 )
 
-BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 ONCE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
 
 
-@pytest.fixture(params=BOTH)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> ClosureBench:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> ClosureBench:
     """A deployment with one final case, once on each database."""
-    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
-    return make_closure_bench(tmp_path, database_url=url)
+    if request.param == "sqlite":
+        return make_closure_bench(tmp_path, template=sqlite_template)
+    return make_closure_bench(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
-def quick(tmp_path: Path) -> ClosureBench:
+def quick(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
     """The same on SQLite, for what does not depend on the database."""
-    return make_closure_bench(tmp_path)
+    return make_closure_bench(tmp_path, template=sqlite_template)
 
 
 class Killed(BaseException):
@@ -142,7 +153,9 @@ def test_a_worker_killed_around_an_effect_leaves_what_the_next_one_finishes_once
     assert quick.work().plans == 0, "the lease of the dead worker still runs"
     quick.work_on(2)
     assert quick.support.effects == ONCE_EACH
+    assert set(quick.states().values()) == {"done"}
     assert quick.plan().state == "complete"
+    assert quick.support.asked_again == (1 if moment == "before" else 0)
 
 
 def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureBench) -> None:
@@ -156,6 +169,7 @@ def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureB
     bench.work_on(2)
     assert not asked
     assert bench.support.effects == ONCE_EACH
+    assert bench.states()["ledger_marked"] == "done"
     assert bench.plan().state == "complete"
 
 
@@ -343,3 +357,146 @@ def test_the_memory_targets_would_count_a_second_effect() -> None:
         target.apply(TargetRequest(key=key, subject="Q-1", values={"queue_state": "closed"}, fence=1))
     target.apply(TargetRequest(key="two", subject="Q-1", values={"queue_state": "closed"}, fence=1))
     assert dict(target.effects) == {"one": 1, "two": 1}
+
+
+def test_workers_that_hurry_to_the_same_events_do_everything_once(bench: ClosureBench) -> None:
+    cases = [CASE, "CASE-2", "CASE-3"]
+    others = make_support_systems(*cases)
+    bench.support.records, bench.support.targets = others.records, others.targets
+    start = threading.Barrier(4)
+
+    def hurry() -> None:
+        start.wait()
+        for number, case in enumerate(cases):
+            bench.admit(event(f"evt-{number}", case))
+        for _ in range(4):
+            bench.work()
+
+    workers = [threading.Thread(target=hurry) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    bench.work_on(2)
+    assert bench.support.duplicated == 0
+    assert set(bench.support.effects.values()) == {3}
+    assert [one.state for one in bench.overview().plans] == ["complete"] * 3
+    assert bench.overview().deliveries == {"admitted": 3, "duplicate": 9}
+
+
+def test_a_revert_that_comes_between_look_and_intent_lets_nothing_more_be_written(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+
+    def revert() -> None:
+        target.looked_at = lambda: None
+        quick.command(ClosureAct.REVERT, plan=quick.plan().plan)
+
+    target.looked_at = revert
+    quick.admit()
+    assert quick.work().outcomes["overtaken"] == 1
+    quick.work_on(2)
+    assert quick.plan().state == "reverted"
+    assert quick.support.effects == {ARCHIVE: 2, TRACKER: 2, LEDGER: 0, QUEUE: 0, NOTICES: 0}
+
+
+def test_a_revert_that_comes_while_an_effect_is_on_its_way_takes_it_back_too(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+
+    def revert(_request: TargetRequest) -> None:
+        target.after = lambda _request: None
+        quick.command(ClosureAct.REVERT, plan=quick.plan().plan)
+
+    target.after = revert
+    quick.admit()
+    quick.work_on(2)
+    assert quick.plan().state == "reverted"
+    assert quick.support.effects == {ARCHIVE: 2, TRACKER: 2, LEDGER: 2, QUEUE: 0, NOTICES: 0}
+    assert quick.support.duplicated == 0
+
+
+def test_a_plan_of_an_older_program_is_finished_as_it_was_planned(
+    quick: ClosureBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer program has another order of steps, and would write other values."""
+    quick.admit()
+    monkeypatch.setitem(STEPS, 2, tuple(reversed(STEPS[1])))
+    monkeypatch.setattr(plan_module, "PLAN_VERSION", 2)
+    monkeypatch.setattr(plan_module, "planned_steps", lambda *_parts: ())
+    quick.work()
+    assert quick.plan().state == "complete"
+    assert quick.support.effects == ONCE_EACH
+
+
+def test_a_plan_of_a_newer_program_is_left_alone(quick: ClosureBench) -> None:
+    quick.admit()
+    with quick.workspace.store.begin() as transaction:
+        transaction.connection.execute(sa.update(closure_plans).values(plan_version=99))
+    assert quick.work().plans == 0
+    assert not any(quick.support.effects.values())
+
+
+def test_one_case_can_be_worked_alone_and_due_cases_are_named(tmp_path: Path) -> None:
+    bench = make_closure_bench(tmp_path, CASE, "CASE-2")
+    bench.admit()
+    bench.admit(event("evt-2", "CASE-2"))
+    assert due_cases(bench.workspace, limit=9) == (CASE, "CASE-2")
+    work(bench.workspace, bench.support.systems, at_most=9, chance=SystemRandom(), case="CASE-2")
+    assert due_cases(bench.workspace, limit=9) == (CASE,)
+    assert bench.plan("CASE-2").state == "complete"
+
+
+def test_an_event_that_waits_long_for_the_authority_becomes_a_follow_up_that_ends_by_itself(
+    quick: ClosureBench,
+) -> None:
+    quick.support.authority_is_down = True
+    quick.admit()
+    quick.work_on(6)
+    assert quick.kinds == ["attempts_exhausted"]
+    quick.support.authority_is_down = False
+    quick.work_on(2)
+    assert quick.support.effects == ONCE_EACH
+    assert not quick.open_follow_ups()
+
+
+def test_a_record_at_which_the_worker_fails_keeps_no_other_case_waiting(tmp_path: Path) -> None:
+    bench = make_closure_bench(tmp_path, CASE, "CASE-2")
+    bench.support.faulty_cases = {CASE}
+    for number, case in enumerate((CASE, "CASE-2")):
+        with contextlib.suppress(ZeroDivisionError):
+            bench.admit(event(f"evt-{number}", case))
+    assert bench.work().outcomes == {"done": 5}
+    assert bench.plan("CASE-2").state == "complete"
+    assert [one.state for one in bench.overview(CASE).events] == ["pending"]
+    bench.support.faulty_cases = set()
+    bench.work_on(2)
+    assert bench.plan(CASE).state == "complete"
+
+
+def test_a_lease_is_one_workers_until_it_ends_and_a_later_one_has_a_greater_token(bench: ClosureBench) -> None:
+    bench.admit()
+    plan, now = bench.plan().plan, bench.workspace.clock.now()
+    with bench.workspace.store.begin() as transaction:
+        first = closure_leases.acquire(transaction, plan, now=now, seconds=60)
+        assert first is not None
+        assert closure_leases.acquire(transaction, plan, now=now + timedelta(seconds=59), seconds=60) is None
+        later = closure_leases.acquire(transaction, plan, now=now + timedelta(seconds=60), seconds=60)
+        assert later is not None
+        assert later.token > first.token
+        assert not closure_leases.renew(transaction, first, now=now + timedelta(seconds=61), seconds=60)
+        assert closure_leases.renew(transaction, later, now=now + timedelta(seconds=61), seconds=60)
+        closure_leases.release(transaction, first, now=now + timedelta(seconds=62))
+        assert closure_leases.is_held(transaction, plan, now + timedelta(seconds=63))
+
+
+def test_a_system_that_answers_again_is_not_left_alone_for_its_failures_of_before(quick: ClosureBench) -> None:
+    quick.support.targets[QUEUE].is_down = True
+    quick.admit()
+    quick.support.authority_is_down = True
+    for _ in range(4):
+        quick.work()
+        quick.pass_time(timedelta(minutes=5))
+    quick.support.authority_is_down = quick.support.targets[QUEUE].is_down = False
+    quick.work_on(2)
+    with quick.workspace.store.read() as transaction:
+        failures = transaction.connection.execute(sa.select(closure_breakers.c.system, closure_breakers.c.failures))
+        assert {row.system: row.failures for row in failures} == {"authority": 0}
