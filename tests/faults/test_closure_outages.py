@@ -125,9 +125,9 @@ def test_whichever_targets_are_down_a_revert_waits_for_them_too(site: Site, requ
 
 
 @pytest.mark.parametrize("system", [CASE_REVIEW, ARCHIVE_DOCUMENTS])
-def test_while_the_authority_cannot_be_read_nothing_is_written(site: Site, system: str) -> None:
-    if site.server is None:
-        pytest.skip("tables are down together: the restarts of PostgreSQL show that")
+def test_while_the_authority_cannot_be_read_nothing_is_written(http_site: Site, system: str) -> None:
+    site = http_site
+    assert site.server is not None
     with at_rest(site):
         case = site.announced(site.new_case())
         site.server.systems[system].down()
@@ -141,12 +141,12 @@ def test_while_the_authority_cannot_be_read_nothing_is_written(site: Site, syste
 @pytest.mark.parametrize("direction", ["apply", "undo"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_whatever_a_target_answers_every_effect_is_there_once_in_the_end(
-    site: Site, request: pytest.FixtureRequest, fault: Fault, direction: str
+    http_site: Site, request: pytest.FixtureRequest, fault: Fault, direction: str
 ) -> None:
     """One write, or all in a row, are befallen; a stall outlasts the worker's patience, and ends with the effect."""
-    if site.server is None:
-        pytest.skip("answers are HTTP's")
-    offset = FAULTS.index(fault) + (direction == "undo") + TAKEN[request.node.callspec.params["site"]]
+    site = http_site
+    assert site.server is not None
+    offset = FAULTS.index(fault) + (direction == "undo") + TAKEN[request.node.callspec.params["http_site"]]
     for place, target in enumerate(STEPS):
         if not FULL and place != offset % len(STEPS):
             continue
@@ -178,10 +178,10 @@ def befall(site: Site, fault: Fault, target: str, case: str) -> None:
     site.seconds = 10.0
 
 
-def test_an_effect_that_comes_after_the_worker_asked_for_it_in_vain_is_not_sent_a_second_time(site: Site) -> None:
+def test_an_effect_that_comes_after_the_worker_asked_for_it_in_vain_is_not_sent_a_second_time(http_site: Site) -> None:
     """The request stalls, the probe finds nothing, it is sent again: both arrive in the end."""
-    if site.server is None:
-        pytest.skip("answers are HTTP's")
+    site = http_site
+    assert site.server is not None
     with at_rest(site):
         case, server = site.announced(site.new_case()), site.server.systems[LEDGER]
         site.seconds = 0.25
@@ -195,9 +195,9 @@ def test_an_effect_that_comes_after_the_worker_asked_for_it_in_vain_is_not_sent_
         site.assert_closed_once(case)
 
 
-def test_a_refusal_for_good_waits_for_a_person_and_is_told_as_skipped(site: Site) -> None:
-    if site.server is None:
-        pytest.skip("answers are HTTP's")
+def test_a_refusal_for_good_waits_for_a_person_and_is_told_as_skipped(http_site: Site) -> None:
+    site = http_site
+    assert site.server is not None
     with at_rest(site):
         case, server = site.announced(site.new_case()), site.server.systems[LEDGER]
         server.switch_on(Fault.REFUSES)
