@@ -167,14 +167,15 @@ class Site(Closures):
 
     def effects_of(self, case: str) -> dict[str, int]:
         """Return how many effects each target's own log has of a case, whatever keys they bore."""
-        found = Counter(target for target, subject, _key in self._logged() if _is_of(case, subject))
+        found = Counter(target for target, subject, _key in self.logged() if is_of(case, subject))
         return {target: found[target] for target in STEPS}
 
     def repeated(self) -> int:
         """Return how many effects there were beyond the first under one key."""
-        return sum(number - 1 for number in Counter((target, key) for target, _, key in self._logged()).values())
+        return sum(number - 1 for number in Counter((target, key) for target, _, key in self.logged()).values())
 
-    def _logged(self) -> list[tuple[str, str, str]]:
+    def logged(self) -> list[tuple[str, str, str]]:
+        """Return target, subject and key of every effect, as the targets logged them."""
         with reading(self.engine) as connection:
             columns = effects.c
             return [tuple(row) for row in connection.execute(sa.select(columns.target, columns.subject, columns.key))]
@@ -213,7 +214,8 @@ def subjects_of(case: str) -> dict[str, str]:
     }
 
 
-def _is_of(case: str, subject: str) -> bool:
+def is_of(case: str, subject: str) -> bool:
+    """Tell whether a subject is a case's."""
     return subject in {f"TRK-{case}", f"LED-{case}", f"Q-{case}"} or subject.startswith(f"{case}~")
 
 
