@@ -37,9 +37,9 @@ from tests.support.closure_sites import LATER, STEPS, Site, is_of, site_at
 from tests.support.mutations import seeded
 
 CASES: Final = 40
-# Of the cases of a block, so many are taken back after they were closed.
-TAKEN_BACK: Final = 8
-EFFECTS: Final = len(STEPS) * (CASES + TAKEN_BACK)
+# One case in so many is taken back after it was closed.
+TAKEN_BACK: Final = 5
+EFFECTS: Final = len(STEPS) * (CASES + CASES // TAKEN_BACK)
 SIGKILLS_PER_BLOCK: Final = 2
 _MOST_ROUNDS: Final = 400
 # From this round on only deaths go on, and fewer: every block comes to its end.
@@ -131,21 +131,22 @@ class _Block:
     site: Site
     random: Random
     counted: Counted
+    size: int
     down: frozenset[str] = frozenset()
 
     def close_all(self) -> None:
         """Announce the cases, and work them round by round until all are closed, some of them taken back again."""
-        cases = [self.site.announced(self.site.new_case()) for _ in range(CASES)]
-        to_take_back = set(self.random.sample(cases, TAKEN_BACK))
+        cases = [self.site.announced(self.site.new_case()) for _ in range(self.size)]
+        to_take_back = set(self.random.sample(cases, self.size // TAKEN_BACK))
         waiting = set(to_take_back)
         kills = set(self.random.sample(range(2, 10), SIGKILLS_PER_BLOCK))
         for number in range(_MOST_ROUNDS):
             states = {one.case: one.state for one in self.site.overview().plans}
+            if not waiting and set(states.values()) <= {"complete", "reverted"}:
+                break
             for case in sorted(case for case in waiting if states[case] == "complete"):
                 self.site.revert(case)
                 waiting.remove(case)
-            if not waiting and set(states.values()) <= {"complete", "reverted"}:
-                break
             if number in kills:
                 self._die_by_sigkill()
             else:
@@ -211,14 +212,14 @@ class _Block:
         return True
 
 
-def run_block(seed: str, number: int, server: URL | None) -> Counted:
+def run_block(seed: str, number: int, server: URL | None, *, size: int = CASES) -> Counted:
     """Run one block; every second one is over HTTP, and every second two on PostgreSQL where there is a server."""
     counted = Counted()
     is_on_postgresql = server is not None and number // 2 % 2 == 1
     with tempfile.TemporaryDirectory() as folder, _databases(server if is_on_postgresql else None) as (own, support):
         opened = site_at(Path(folder), database_url=own, support_url=support, over_http=number % 2 == 1)
         with opened as site:
-            _Block(site, seeded(f"{seed}/closures/{number}"), counted).close_all()
+            _Block(site, seeded(f"{seed}/closures/{number}"), counted, size).close_all()
     counted.on_postgresql = counted.applied if is_on_postgresql else 0
     return counted
 
