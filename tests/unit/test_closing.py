@@ -500,3 +500,35 @@ def test_a_system_that_answers_again_is_not_left_alone_for_its_failures_of_befor
     with quick.workspace.store.read() as transaction:
         failures = transaction.connection.execute(sa.select(closure_breakers.c.system, closure_breakers.c.failures))
         assert {row.system: row.failures for row in failures} == {"authority": 0}
+
+
+def test_a_target_that_failed_three_times_is_not_asked_for_further_cases(tmp_path: Path, sqlite_template: Path) -> None:
+    cases = [f"CASE-{number}" for number in range(5)]
+    bench = make_closure_bench(tmp_path, *cases, template=sqlite_template)
+    bench.support.targets[QUEUE].is_down = True
+    for number, case in enumerate(cases):
+        bench.admit(event(f"evt-{number}", case))
+    outcomes = bench.work().outcomes
+    assert (outcomes["postponed"], outcomes["deferred"]) == (3, 2)
+    assert bench.support.targets[QUEUE].calls == 3
+    assert bench.support.effects == {ARCHIVE: 5, TRACKER: 5, LEDGER: 5, QUEUE: 0, NOTICES: 0}
+
+
+def test_a_plan_whose_notice_waits_for_a_step_that_is_paused_is_not_taken_up(quick: ClosureBench) -> None:
+    quick.support.targets[QUEUE].is_down = True
+    quick.admit()
+    quick.work()
+    assert quick.work().plans == 0
+    assert not due_cases(quick.workspace, limit=9)
+
+
+def test_a_receipt_that_was_kept_is_not_asked_for_again_even_of_a_target_that_forgets(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+    target.shows = {"review_marker": "none"}
+    quick.admit()
+    quick.work()
+    target.shows = None
+    target.receipts.clear()
+    quick.work_on(2)
+    assert target.asked.total() == 1
+    assert quick.states()["ledger_marked"] == "done"
