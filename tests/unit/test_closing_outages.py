@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dagster_project.application.closing_work import due_cases
 from dagster_project.store.closure_tables import closure_breakers
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
@@ -157,7 +156,6 @@ def test_a_plan_whose_notice_waits_for_a_step_that_is_paused_is_not_taken_up(qui
     quick.admit()
     quick.work()
     assert quick.work().plans == 0
-    assert not due_cases(quick.workspace, limit=9)
 
 
 def test_a_refusal_for_good_is_a_follow_up_and_is_not_asked_again(quick: ClosureBench) -> None:
