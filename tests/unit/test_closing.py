@@ -1,6 +1,5 @@
 """A final disposition is propagated exactly once, whatever fails or is repeated on the way."""
 
-import contextlib
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from dagster_project.application.closing_commands import ClosureAct
-from dagster_project.application.closing_work import due_cases, work
+from dagster_project.application.closing_work import work
 from dagster_project.closure import plan as plan_module
 from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
 from dagster_project.store import closure_leases
-from dagster_project.store.closure_tables import closure_breakers, closure_plans
+from dagster_project.store.closure_tables import closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
     ARCHIVE,
@@ -201,48 +200,6 @@ def test_a_code_error_in_the_worker_compensates_nothing_and_leaves_the_step_as_i
     assert bench.support.effects == ONCE_EACH
 
 
-def test_a_target_that_is_down_is_left_alone_after_some_failures_and_does_not_keep_others(quick: ClosureBench) -> None:
-    target = quick.support.targets[QUEUE]
-    target.is_down = True
-    quick.admit()
-    for _ in range(30):
-        quick.work()
-        quick.pass_time(timedelta(seconds=1))
-    calls_in_half_a_minute = target.calls
-    assert calls_in_half_a_minute <= 6
-    assert quick.support.effects == {**ONCE_EACH, QUEUE: 0, NOTICES: 0}
-
-
-def test_a_pause_that_the_target_names_is_kept(quick: ClosureBench) -> None:
-    target = quick.support.targets[QUEUE]
-    target.is_down, target.after_seconds = True, 900.0
-    quick.admit()
-    quick.work()
-    calls = target.calls
-    quick.pass_time(timedelta(seconds=890))
-    quick.work()
-    assert target.calls == calls
-    quick.pass_time(timedelta(seconds=20))
-    quick.work()
-    assert target.calls > calls
-
-
-def test_many_attempts_in_vain_become_a_follow_up_that_ends_with_the_step(bench: ClosureBench) -> None:
-    target = bench.support.targets[QUEUE]
-    target.is_down = True
-    bench.admit()
-    bench.work_on(8)
-    assert bench.kinds == ["attempts_exhausted"]
-    (follow_up,) = bench.open_follow_ups()
-    assert follow_up.step == "queue_closed"
-    assert {one["step"]: one["state"] for one in follow_up.evidence["steps"]}["ledger_marked"] == "done"
-    target.is_down = False
-    bench.work_on(2)
-    assert bench.plan().state == "complete"
-    (ended,) = bench.overview().follow_ups
-    assert ended.resolved_by == "channelsafe"
-
-
 def test_a_target_that_shows_something_else_than_was_written_is_not_done(bench: ClosureBench) -> None:
     target = bench.support.targets[LEDGER]
     target.shows = {"review_marker": "none"}
@@ -255,18 +212,6 @@ def test_a_target_that_shows_something_else_than_was_written_is_not_done(bench: 
     bench.work_on(2)
     assert bench.support.effects == ONCE_EACH
     assert not bench.open_follow_ups()
-
-
-def test_a_refusal_for_good_is_a_follow_up_and_is_not_asked_again(quick: ClosureBench) -> None:
-    target = quick.support.targets[QUEUE]
-    target.refuses = True
-    quick.admit()
-    quick.work()
-    calls = target.calls
-    quick.work_on(3)
-    assert target.calls == calls
-    assert quick.kinds == ["target_refused"]
-    assert quick.states()["queue_closed"] == "refused"
 
 
 def test_a_subject_that_changes_between_look_and_write_is_looked_at_anew(quick: ClosureBench) -> None:
@@ -306,26 +251,6 @@ def test_two_plans_that_write_to_one_subject_have_rising_fences(quick: ClosureBe
     assert quick.plan().state == "complete"
     assert quick.support.targets[TRACKER].values(f"TRK-{CASE}")["disposition_version"] == 4
     assert all(max(target.fences.values()) == 2 for target in quick.support.targets.values())
-
-
-def test_an_event_is_kept_while_the_authority_is_down_and_verified_when_it_is_back(bench: ClosureBench) -> None:
-    bench.support.authority_is_down = True
-    assert bench.admit().became == "event_postponed"
-    bench.work_on(2)
-    assert bench.support.effects == dict.fromkeys(ONCE_EACH, 0)
-    bench.support.authority_is_down = False
-    bench.work_on(2)
-    assert bench.support.effects == ONCE_EACH
-
-
-def test_an_authority_that_goes_down_in_mid_plan_stops_nothing_for_good(quick: ClosureBench) -> None:
-    quick.admit()
-    quick.support.authority_is_down = True
-    quick.work_on(2)
-    assert quick.support.effects == dict.fromkeys(ONCE_EACH, 0)
-    quick.support.authority_is_down = False
-    quick.work_on(3)
-    assert quick.support.effects == ONCE_EACH
 
 
 def test_the_authority_is_read_again_before_every_step_and_every_retry(quick: ClosureBench) -> None:
@@ -435,41 +360,13 @@ def test_a_plan_of_a_newer_program_is_left_alone(quick: ClosureBench) -> None:
     assert not any(quick.support.effects.values())
 
 
-def test_one_case_can_be_worked_alone_and_due_cases_are_named(tmp_path: Path) -> None:
+def test_one_case_can_be_worked_alone(tmp_path: Path) -> None:
     bench = make_closure_bench(tmp_path, CASE, "CASE-2")
     bench.admit()
     bench.admit(event("evt-2", "CASE-2"))
-    assert due_cases(bench.workspace, limit=9) == (CASE, "CASE-2")
     work(bench.workspace, bench.support.systems, at_most=9, chance=SystemRandom(), case="CASE-2")
-    assert due_cases(bench.workspace, limit=9) == (CASE,)
     assert bench.plan("CASE-2").state == "complete"
-
-
-def test_an_event_that_waits_long_for_the_authority_becomes_a_follow_up_that_ends_by_itself(
-    quick: ClosureBench,
-) -> None:
-    quick.support.authority_is_down = True
-    quick.admit()
-    quick.work_on(6)
-    assert quick.kinds == ["attempts_exhausted"]
-    quick.support.authority_is_down = False
-    quick.work_on(2)
-    assert quick.support.effects == ONCE_EACH
-    assert not quick.open_follow_ups()
-
-
-def test_a_record_at_which_the_worker_fails_keeps_no_other_case_waiting(tmp_path: Path) -> None:
-    bench = make_closure_bench(tmp_path, CASE, "CASE-2")
-    bench.support.faulty_cases = {CASE}
-    for number, case in enumerate((CASE, "CASE-2")):
-        with contextlib.suppress(ZeroDivisionError):
-            bench.admit(event(f"evt-{number}", case))
-    assert bench.work().outcomes == {"done": 5}
-    assert bench.plan("CASE-2").state == "complete"
-    assert [one.state for one in bench.overview(CASE).events] == ["pending"]
-    bench.support.faulty_cases = set()
-    bench.work_on(2)
-    assert bench.plan(CASE).state == "complete"
+    assert {one.state for one in bench.plan(CASE).steps} == {"pending"}
 
 
 def test_a_lease_is_one_workers_until_it_ends_and_a_later_one_has_a_greater_token(bench: ClosureBench) -> None:
@@ -488,15 +385,13 @@ def test_a_lease_is_one_workers_until_it_ends_and_a_later_one_has_a_greater_toke
         assert closure_leases.is_held(transaction, plan, now + timedelta(seconds=63))
 
 
-def test_a_system_that_answers_again_is_not_left_alone_for_its_failures_of_before(quick: ClosureBench) -> None:
-    quick.support.targets[QUEUE].is_down = True
+def test_a_receipt_that_was_kept_is_not_asked_for_again_even_of_a_target_that_forgets(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+    target.shows = {"review_marker": "none"}
     quick.admit()
-    quick.support.authority_is_down = True
-    for _ in range(4):
-        quick.work()
-        quick.pass_time(timedelta(minutes=5))
-    quick.support.authority_is_down = quick.support.targets[QUEUE].is_down = False
+    quick.work()
+    target.shows = None
+    target.receipts.clear()
     quick.work_on(2)
-    with quick.workspace.store.read() as transaction:
-        failures = transaction.connection.execute(sa.select(closure_breakers.c.system, closure_breakers.c.failures))
-        assert {row.system: row.failures for row in failures} == {"authority": 0}
+    assert target.asked.total() == 1
+    assert quick.states()["ledger_marked"] == "done"

@@ -145,6 +145,7 @@ def test_what_a_person_changed_since_is_not_overwritten_but_handed_over(bench: C
     bench.work_on(2)
     assert bench.support.targets[LEDGER].values(f"LED-{CASE}")["review_marker"] == "checked_by_audit"
     assert bench.kinds == ["edited_since"]
+    assert sum(bench.support.targets[LEDGER].asked.values()) == 1, "no undo is even asked for"
     assert bench.plan().state == "reverting"
     assert bench.support.effects[NOTICES] == 1
     bench.command(ClosureAct.SKIP, plan=plan, step="ledger_marked", reason="kept as audit wants it")

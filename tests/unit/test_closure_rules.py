@@ -1,6 +1,7 @@
 """The rules of closures: what may be written at all, what is written, and what people are told."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from dagster_project.application.closing_records import known_code
 from dagster_project.closure.audit_row import AUDIT_ROW_SCHEMA, fill_audit_row
 from dagster_project.closure.commands import MAY, ClosureAct, ClosureCommand
 from dagster_project.closure.follow_ups import GUIDES, KIND_OF, FollowUpKind
-from dagster_project.closure.plan import idempotency_key, make_plan, plan_bytes, read_plan
+from dagster_project.closure.plan import idempotency_key, make_plan, next_steps, plan_bytes, read_plan
 from dagster_project.closure.schemas import TARGET_FIELDS, may_be_restored, may_be_written, restore_schema, write_schema
 from dagster_project.closure.states import Direction
 from dagster_project.closure.steps import (
@@ -28,10 +29,23 @@ from dagster_project.connections.targets.forms import FORMS
 from dagster_project.packaging.vocabulary import REVIEW_ROLES
 from tests.support.closure_targets import disposition
 
+AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
+FINISHED = ["done", "already_completed", "skipped_by_operator"]
 PLAN = make_plan("case-review", "evt-1", disposition())
 STATES = dict.fromkeys(STEP_NAMES, "done")
 # What no target of a closure has a place for.
 BEYOND = ("state", "priority", "credit", "refund", "transcript", "message", "reason", "responder", "remediation")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The row of a step, as far as rules look at one."""
+
+    name: str
+    direction: str
+    state: str
+    next_at: datetime | None
+    receipt_version: str | None
 
 
 def test_the_five_steps_stand_in_their_order_and_the_coordinator_is_last() -> None:
@@ -94,6 +108,32 @@ def test_every_step_of_every_disposition_has_a_key_of_its_own() -> None:
     keys = [idempotency_key(plan, name, one) for plan in plans for name in STEP_NAMES for one in Direction]
     assert len(set(keys)) == len(keys) == 40
     assert idempotency_key(make_plan("other", "evt-9", disposition()), "queue_closed", Direction.APPLY) in keys
+
+
+def _row(name: str, state: str, next_at: datetime | None = AT, direction: str = "apply") -> Row:
+    return Row(name=name, direction=direction, state=state, next_at=next_at, receipt_version=None)
+
+
+def test_the_notice_is_never_next_before_the_other_four_are_finished() -> None:
+    notice = _row("coordinator_notified", "pending")
+    for state in ("pending", "intent", "unknown", "refused"):
+        others = [_row(name, "done") for name in STEP_NAMES[:3]] + [_row("queue_closed", state, None)]
+        assert not next_steps(PLAN, "open", [notice, *others], AT)
+    others = [_row(name, state) for name, state in zip(STEP_NAMES, FINISHED * 2, strict=False)][:4]
+    assert next_steps(PLAN, "open", [notice, *others], AT) == (notice,)
+
+
+def test_what_is_next_follows_from_the_plan_and_from_where_it_stands() -> None:
+    rows = [_row("queue_closed", "unknown"), _row("ledger_marked", "pending"), _row("archive_attached", "refused")]
+    later = _row("tracker_synchronized", "pending", AT + timedelta(seconds=1))
+    back = _row("ledger_marked", "pending", direction="undo")
+    every = [*rows, later, back]
+    assert next_steps(PLAN, "open", every, AT) == (rows[1], rows[0])
+    assert next_steps(PLAN, "open", every, AT + timedelta(seconds=1)) == (later, rows[1], rows[0])
+    assert next_steps(PLAN, "stopped", every, AT) == (rows[0],)
+    assert next_steps(PLAN, "reverting", every, AT) == (back,)
+    assert not next_steps(PLAN, "complete", every, AT)
+    assert not next_steps(PLAN, "reverted", every, AT)
 
 
 def test_only_what_an_operator_skipped_makes_a_notice_incomplete() -> None:
