@@ -270,7 +270,7 @@ class ClosureMachine(RuleBasedStateMachine):
 
     # ---- what an operator does -------------------------------------------------------------------------------
 
-    def _is_taken(self, act: ClosureAct, case: str, **about: object) -> bool:
+    def _is_taken(self, act: ClosureAct, case: str, **about: Any) -> bool:  # noqa: ANN401 - what an act is about
         return code_of(lambda: self.bench.command(act, case=case, **about)) == "accepted"
 
     @rule(which=st.integers(0, 3))
@@ -331,7 +331,8 @@ class ClosureMachine(RuleBasedStateMachine):
         open_for = {one.case for one in self.bench.open_follow_ups()} | self.model.resolved
         stopped = [one for one in found.events if one.state == "stopped"]
         unfinished = [one for one in found.plans if one.state not in {"complete", "reverted"}]
-        assert {one.case for one in (*stopped, *unfinished)} <= open_for, "something stopped, and nobody was told"
+        waiting = {one.case for one in stopped} | {one.case for one in unfinished}
+        assert waiting <= open_for, "something stopped, and nobody was told"
         for plan in found.plans:
             self._ended_well(plan)
 
