@@ -12,14 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from dagster_project.application.closing_commands import ClosureAct
 from dagster_project.closure.targets import TargetRequest
 from dagster_project.store.engine import create_engine_for
 from dagster_project.store.migrate import migrate
+from tests.faults.test_closure_guards import GUARDS
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_points import Killed
 from tests.support.closure_targets import (
@@ -112,6 +114,17 @@ class ClosureMachine(RuleBasedStateMachine):
         for target in self.bench.support.targets.values():
             target.before = lambda request, name=target.name: self._received(name, request)  # type: ignore[misc]
             target.after = lambda request, name=target.name: self._applied(name, request)  # type: ignore[misc]
+        # One case is closed and one is announced: most of what can go wrong begins there.
+        for case in CASES:
+            self.bench.work()
+            assert self.bench.admit(self._event(case, 0, "EP-1", 3)).became == "event_planned"
+        self._note_plans()
+
+    def _event(self, case: str, name: int, episode: str, version: int) -> bytes:
+        event_id = f"evt-{case}-{name}"
+        body = event(event_id, case, episode=episode, disposition_version=version)
+        self.known = self.sent.setdefault(event_id, body)
+        return body
 
     def teardown(self) -> None:
         if hasattr(self, "bench"):
@@ -174,14 +187,12 @@ class ClosureMachine(RuleBasedStateMachine):
 
     # ---- what happens ----------------------------------------------------------------------------------------
 
-    @rule(case=A_CASE, name=st.integers(1, 4), older=st.sampled_from([0, 0, 0, 1, -1]), same=st.booleans())
+    @rule(case=A_CASE, name=st.integers(0, 4), older=st.sampled_from([0, 0, 0, 1, -1]), same=st.booleans())
     def an_event_comes(self, case: str, name: int, older: int, *, same: bool) -> None:
         truth = self.model.truths[case]
         episode, version = truth.episode if same or name > 1 else "EP-9", max(1, truth.version - older)
-        event_id = f"evt-{case}-{name}"
-        body = event(event_id, case, episode=episode, disposition_version=version)
-        known = self.sent.setdefault(event_id, body)
-        expected = self.model.becomes(case, episode, version)
+        body = self._event(case, name, episode, version)
+        known, expected = self.known, self.model.becomes(case, episode, version)
         found = self.bench.admit(body)
         if known is not body:
             assert found.outcome == ("duplicate" if known == body else "mismatch")
@@ -353,3 +364,16 @@ ClosureMachine.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 test_every_effect_happens_once_and_every_event_ends_in_one_way = ClosureMachine.TestCase
+
+
+@pytest.mark.skipif(
+    not FULL, reason="takes a minute; the fault tests find each of these guards out by a case of its own"
+)
+@pytest.mark.parametrize(
+    "guard", ["the authority read again", "the notice last", "the probe before a resend", "the version of an undo"]
+)
+def test_the_model_finds_out_a_guard_that_is_off(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    GUARDS[guard][1](monkeypatch)
+    found = settings(ClosureMachine.TestCase.settings, max_examples=400, database=None, phases=[Phase.generate])
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(ClosureMachine, settings=found)  # type: ignore[no-untyped-call]
