@@ -1,6 +1,7 @@
 """Fixtures of the fault tests."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from dagster_project.application.workspace import Workspace
 from tests.support.audited_logs import fill, make_audited
 from tests.support.closure_sites import Site, site_at
+from tests.support.histories import FULL
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -23,25 +25,35 @@ def audited(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspac
     workspace.store.engine.dispose()
 
 
+# Two of the four ways have both databases and both adapters; the other two are taken at full counts.
+TABLES, HTTP, POSTGRESQL_TABLES, POSTGRESQL_HTTP = (
+    "sqlite tables",
+    "sqlite http",
+    "postgresql tables",
+    "postgresql http",
+)
+
+
 def ways(*names: str) -> list[Any]:
-    return [pytest.param(way, marks=pytest.mark.postgresql) if "postgresql" in way else way for way in names]
+    taken = names if FULL else [one for one in names if one in {HTTP, POSTGRESQL_TABLES}]
+    return [pytest.param(way, marks=pytest.mark.postgresql) if "postgresql" in way else way for way in taken]
 
 
-@pytest.fixture(scope="module", params=ways("sqlite tables", "sqlite http", "postgresql tables", "postgresql http"))
+@pytest.fixture(scope="module", params=ways(TABLES, HTTP, POSTGRESQL_TABLES, POSTGRESQL_HTTP))
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A deployment with support systems: each database, the systems as tables of the same kind and over HTTP."""
     with site_of(request, tmp_path_factory.mktemp("site")) as made:
         yield made
 
 
-@pytest.fixture(scope="module", params=ways("sqlite http", "postgresql http"))
+@pytest.fixture(scope="module", params=ways(HTTP, POSTGRESQL_HTTP))
 def http_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The same over HTTP alone, for what only a server can do."""
     with site_of(request, tmp_path_factory.mktemp("http")) as made:
         yield made
 
 
-@pytest.fixture(scope="module", params=ways("postgresql tables", "postgresql http"))
+@pytest.fixture(scope="module", params=ways(POSTGRESQL_TABLES, POSTGRESQL_HTTP))
 def postgresql_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The same on PostgreSQL alone, for what only a database server can do."""
     with site_of(request, tmp_path_factory.mktemp("postgresql")) as made:
@@ -54,6 +66,8 @@ def site_of(request: pytest.FixtureRequest, folder: Path) -> Iterator[Site]:
     database, _, reached = request.param.partition(" ")
     is_postgresql, over_http = database == "postgresql", reached == "http"
     if not is_postgresql:
+        (folder / "home").mkdir()
+        shutil.copy(request.getfixturevalue("sqlite_template"), folder / "home")
         with site_at(folder, database_url=None, support_url=None, over_http=over_http) as made:
             yield made
         return

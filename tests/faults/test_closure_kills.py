@@ -18,7 +18,7 @@ from tests.support.closure_sites import LATER, Site
 from tests.support.histories import FULL
 
 # How many deaths of each kind there are by default, for each database, way and direction.
-SOME: Final = 5
+SOME: Final = 4
 
 
 def some(numbers: list[int], seed: str, count: int) -> list[int]:

@@ -20,7 +20,7 @@ from tests.support.histories import FULL
 from tests.support.target_server import Fault
 
 WORKERS: Final = 8
-MANY: Final = 200 if FULL else 16
+MANY: Final = 200 if FULL else 10
 STOPPED: Final = {"stopped"}
 
 

@@ -358,7 +358,7 @@ class ClosureMachine(RuleBasedStateMachine):
 
 
 ClosureMachine.TestCase.settings = settings(
-    max_examples=400 if FULL else 12,
+    max_examples=400 if FULL else 8,
     stateful_step_count=50 if FULL else 18,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -376,4 +376,4 @@ def test_the_model_finds_out_a_guard_that_is_off(guard: str, monkeypatch: pytest
     GUARDS[guard][1](monkeypatch)
     found = settings(ClosureMachine.TestCase.settings, max_examples=400, database=None, phases=[Phase.generate])
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(ClosureMachine, settings=found)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(ClosureMachine, settings=found)
