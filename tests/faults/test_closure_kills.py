@@ -18,7 +18,7 @@ from tests.support.closure_sites import LATER, Site
 from tests.support.histories import FULL
 
 # How many deaths of each kind there are by default, for each database, way and direction.
-SOME: Final = 4
+SOME: Final = 3
 
 
 def some(numbers: list[int], seed: str, count: int) -> list[int]:
@@ -32,7 +32,7 @@ def test_a_worker_that_is_killed_leaves_what_the_next_one_finishes_once(
     passed = points_of(site, direction)
     seed = request.node.name
     every = list(range(1, len(passed) + 1))
-    numbers = sorted({*some(around_effects(passed), seed, SOME), *some(every, f"{seed} other", 2)})
+    numbers = sorted({*some(around_effects(passed), seed, SOME), *some(every, f"{seed} other", 1)})
     for number in numbers:
         case = PREPARED[direction](site, site.new_case())
         assert not run(working, site.reach, die_at=number), passed[number - 1]
@@ -46,7 +46,7 @@ def test_a_worker_that_is_killed_leaves_what_the_next_one_finishes_once(
 def test_whoever_takes_over_may_be_killed_too(site: Site, request: pytest.FixtureRequest, direction: str) -> None:
     passed = points_of(site, direction)
     chance = Random(f"{request.node.name} twice")  # noqa: S311 - a sample
-    firsts = some(list(range(3, len(passed) + 1)), f"{request.node.name} first", 2)
+    firsts = some(list(range(3, len(passed) + 1)), f"{request.node.name} first", 1)
     for first in firsts:
         case = PREPARED[direction](site, site.new_case())
         for number in (first, *(chance.randint(1, 24) for _ in range(2))):
@@ -59,7 +59,7 @@ def test_whoever_takes_over_may_be_killed_too(site: Site, request: pytest.Fixtur
 
 def test_an_event_whose_admission_is_killed_is_neither_lost_nor_taken_twice(site: Site) -> None:
     died = 0
-    for number in range(1, 100):
+    for number in range(1, 100, 1 if FULL else 2):
         case = site.new_case()
         ended = run(admitting, site.reach, site.body(case), die_at=number)
         died += not ended
@@ -69,4 +69,4 @@ def test_an_event_whose_admission_is_killed_is_neither_lost_nor_taken_twice(site
         site.assert_closed_once(case)
         if ended:
             break
-    assert died >= 4
+    assert died >= 2

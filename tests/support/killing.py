@@ -33,7 +33,9 @@ _CALLS: Final = ("mkdir", "fchmod", "fsync", "replace", "rename", "unlink")
 # One clean process that has imported everything forks all others: a process for every step would take minutes.
 PROCESSES: Final = multiprocessing.get_context("forkserver")
 _PRELOADED: Final = ("deciding", "policy_releases", "closing_work", "closing")
-PROCESSES.set_forkserver_preload([f"dagster_project.application.{name}" for name in _PRELOADED])
+PROCESSES.set_forkserver_preload(
+    [*(f"dagster_project.application.{name}" for name in _PRELOADED), "tests.support.closure_processes"]
+)
 
 
 @dataclass(frozen=True)
