@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 N ?= 100000
 SEED ?=
 
-.PHONY: help install demo dev test lint format prove prove-guards prove-facts prove-real prove-review prove-all lock clean
+.PHONY: help install demo dev test lint format prove prove-guards prove-closure prove-facts prove-real prove-review prove-all lock clean
 
 help:
 	@echo "make demo        run the sample incident through Dagster and print what the customers' pages said"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint        ruff, mypy, import-linter and dg check defs alone"
 	@echo "make prove       mutate restricted values and permitted facts: make prove N=100000 SEED=word"
 	@echo "make prove-guards  the same with each guard switched off in turn"
+	@echo "make prove-closure  close cases through random kills and outages: make prove-closure N=10000 SEED=word"
 	@echo "make prove-facts  which share of permitted facts a page shows: make prove-facts DATA=FOLDER"
 	@echo "make prove-real  the acceptance run on real incidents: make prove-real DATA=FOLDER"
 	@echo "make prove-review  the same incidents reviewed by scripted people: make prove-review DATA=FOLDER"
@@ -61,6 +62,10 @@ prove: install
 
 prove-guards: install
 	$(BIN)/python -m tests.harness guards --seed "$(SEED)"
+
+prove-closure: N = 10000
+prove-closure: install
+	$(BIN)/python -m tests.harness closure --effects $(N) --seed "$(SEED)"
 
 prove-facts: install
 	$(BIN)/python -m tests.harness facts --data "$(DATA)"

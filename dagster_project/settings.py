@@ -14,6 +14,7 @@ DATABASE_VARIABLE: Final = "CHANNELSAFE_DATABASE_URL"
 DAGSTER_DATABASE_VARIABLE: Final = "CHANNELSAFE_DAGSTER_DATABASE_URL"
 BLOBS_VARIABLE: Final = "CHANNELSAFE_BLOBS_URL"
 ANCHOR_VARIABLE: Final = "CHANNELSAFE_ANCHOR"
+SUPPORT_SYSTEMS_VARIABLE: Final = "CHANNELSAFE_SUPPORT_SYSTEMS"
 DEFAULT_HOME: Final = ".channelsafe"
 DEFAULT_KEYS: Final = ".channelsafe-keys"
 
@@ -25,7 +26,8 @@ class Settings:
     `home` holds everything but keys; `keys` is the folder of key files, outside `home`, so that a backup of
     `home` carries no key. `database_url`, `blobs_url` and `dagster_database_url` are None for
     the embedded defaults inside `home`. `anchor` is the file in which checkpoints of the audit log are kept out of
-    reach of `home` and its backups; None where there is none.
+    reach of `home` and its backups; None where there is none. `support_systems` is where closures are propagated to:
+    the URL of a support-systems database, or the HTTP base URL of such systems; None where there are none.
     """
 
     home: Path
@@ -34,6 +36,7 @@ class Settings:
     blobs_url: str | None = None
     dagster_database_url: str | None = None
     anchor: Path | None = None
+    support_systems: str | None = None
 
     @property
     def landing(self) -> Path:
@@ -73,4 +76,5 @@ def read_settings(environment: Mapping[str, str], *, base: Path) -> Settings:
         blobs_url=environment.get(BLOBS_VARIABLE) or None,
         dagster_database_url=environment.get(DAGSTER_DATABASE_VARIABLE) or None,
         anchor=(base / anchor).resolve() if anchor else None,
+        support_systems=environment.get(SUPPORT_SYSTEMS_VARIABLE) or None,
     )

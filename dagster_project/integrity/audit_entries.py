@@ -47,6 +47,15 @@ class AuditAction(StrEnum):
     ANCHOR_REPLACED = "anchor_replaced"
     BODY_KEY_ROTATED = "body_key_rotated"
     BODY_KEY_RETIRED = "body_key_retired"
+    CLOSURE_PLANNED = "closure_planned"
+    CLOSURE_STOPPED = "closure_stopped"
+    CLOSURE_COMPLETED = "closure_completed"
+    CLOSURE_REVERTED = "closure_reverted"
+    CLOSURE_FOLLOW_UP_OPENED = "closure_follow_up_opened"
+    CLOSURE_RETRY = "closure_retry"
+    CLOSURE_SKIP = "closure_skip"
+    CLOSURE_RESOLVE = "closure_resolve"
+    CLOSURE_REVERT = "closure_revert"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from dagster_project.store import audit_tables, body_tables, release_tables, review_tables, tables
+from dagster_project.store import audit_tables, body_tables, closure_tables, release_tables, review_tables, tables
 
-TABLE_MODULES: Final[tuple[ModuleType, ...]] = (tables, review_tables, release_tables, audit_tables, body_tables)
+TABLE_MODULES: Final[tuple[ModuleType, ...]] = (
+    tables,
+    review_tables,
+    release_tables,
+    audit_tables,
+    body_tables,
+    closure_tables,
+)
 metadata: Final[sa.MetaData] = tables.metadata

@@ -5,7 +5,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from tests.harness import all_proofs, guards_off, prove, share_of_facts
+from tests.harness import all_proofs, closures, guards_off, prove, share_of_facts
 
 _FAILED = 1
 
@@ -19,13 +19,16 @@ def main(arguments: list[str]) -> int:
         return _guards(asked.seed or secrets.token_hex(4), asked.processes)
     if asked.what == "facts":
         return _facts(asked.data)
+    if asked.what == "closure":
+        return _closure(asked)
     return all_proofs.run(asked.data, asked.mutations)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.harness", description=__doc__)
-    parser.add_argument("what", choices=("prove", "guards", "facts", "all"))
+    parser.add_argument("what", choices=("prove", "guards", "facts", "closure", "all"))
     parser.add_argument("--mutations", type=int, default=100_000, help="how many; half of either kind")
+    parser.add_argument("--effects", type=int, default=10_000, help="how many effects of closures, at least")
     parser.add_argument("--real", type=int, default=prove.REAL, help="how many of them go through the real thing too")
     parser.add_argument("--seed", default="", help="the same seed gives the same figures; one is drawn and printed")
     parser.add_argument("--processes", type=int, default=2)
@@ -56,6 +59,15 @@ def _guards(seed: str, processes: int) -> int:
     missed = [one for one in found if not one.is_right]
     _say(f"guards: {len(found) - 1}, not found out within {guards_off.MOST} mutations: {len(missed)}")
     return _FAILED if missed else 0
+
+
+def _closure(asked: argparse.Namespace) -> int:
+    seed = asked.seed or secrets.token_hex(4)
+    _say(f"seed {seed}")
+    counted = closures.prove(asked.effects, seed, processes=asked.processes)
+    _say(counted.story())
+    _say(counted.last_line())
+    return 0 if counted.is_right else _FAILED
 
 
 def _facts(data: Path) -> int:

@@ -52,6 +52,13 @@ def proofs(data: Path, mutations: int) -> tuple[Proof, ...]:
             r"^(seed |through store|restricted mutations|permitted mutations|FOUND|TOO FEW)",
             {},
         ),
+        Proof(
+            "every closure once",
+            "make prove-closure N=10000",
+            (*_HARNESS, "closure", "--effects", "10000"),
+            r"^(seed |effects expected)|deaths by",
+            {},
+        ),
         Proof("every guard is needed", "make prove-guards", (*_HARNESS, "guards"), r"^(seed |guards:)|NOT FOUND", {}),
         Proof(
             "share of permitted facts",
