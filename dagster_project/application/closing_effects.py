@@ -38,17 +38,29 @@ class Prepared:
 
 
 def settle_by_probe(working: Working, step: StepRow, target: Target) -> str | None:
-    """Learn whether a step that was begun had its effect; None where it certainly had none."""
+    """Learn whether a step that was begun had its effect; None where it had none, and can have none any more."""
     if step.receipt_reference is not None and step.receipt_version is not None:
         kept = TargetReceipt(
             key=step.key, subject=step.subject, reference=step.receipt_reference, version=step.receipt_version
         )
         return settle(working, step, target, kept)
     try:
-        receipt = target.probe(step.key)
+        receipt = probe_for_good(working, step, target)
     except TargetFailure as failure:
         return working.postpone(step, failure, step.target, StepState.UNKNOWN)
     return None if receipt is None else settle(working, step, target, receipt)
+
+
+def probe_for_good(working: Working, step: StepRow, target: Target) -> TargetReceipt | None:
+    """Return the receipt of a step's effect; None where there was none, and no request on its way can have it yet.
+
+    A worker that froze, or a request that stalls, comes under the fence of an earlier lease.
+
+    Raises:
+        TargetUnavailable: nobody can say.
+    """
+    target.raise_fence(step.subject, working.lease.token)
+    return target.probe(step.key)
 
 
 def begin(working: Working, step: StepRow, target: Target, prepared: Prepared) -> str:

@@ -4,7 +4,7 @@ Belongs here: writing back what stood before, only where the target still holds 
 notice. The authority is not asked: it is why there is something to take back. Nothing here writes to it.
 """
 
-from dagster_project.application.closing_effects import Prepared, begin, settle_by_probe
+from dagster_project.application.closing_effects import Prepared, begin, probe_for_good, settle_by_probe
 from dagster_project.application.closing_working import Working
 from dagster_project.closure.follow_ups import FollowUpKind
 from dagster_project.closure.plan import skipped_steps
@@ -33,7 +33,7 @@ def take_back(working: Working, step: StepRow) -> str:
         steps = closures.steps_of(transaction, working.row.plan_id)
     (forward,) = (one for one in steps if one.name == step.name and one.direction == Direction.APPLY)
     try:
-        written = _version_written(forward, target)
+        written = _version_written(working, forward, target)
         if written is None:
             return working.finish(step, StepState.ALREADY_COMPLETED)
         if working.plan.definition(step.name).undo is Undo.CORRECT:
@@ -43,7 +43,7 @@ def take_back(working: Working, step: StepRow) -> str:
         return working.postpone(step, failure, step.target, StepState.PENDING)
 
 
-def _version_written(forward: StepRow, target: Target) -> str | None:
+def _version_written(working: Working, forward: StepRow, target: Target) -> str | None:
     """Return the version that a subject got by what is taken back; None where nothing was written.
 
     Raises:
@@ -51,7 +51,7 @@ def _version_written(forward: StepRow, target: Target) -> str | None:
     """
     if forward.receipt_version is not None:
         return forward.receipt_version
-    receipt = target.probe(forward.key)
+    receipt = probe_for_good(working, forward, target)
     return None if receipt is None else receipt.version
 
 

@@ -86,6 +86,16 @@ class Target(Protocol):
         """
         ...
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        """Refuse from now on every request for a subject under a lower fence, one that is on its way included.
+
+        Without this a probe that finds nothing would tell of now alone: a request that was held up may come yet.
+
+        Raises:
+            TargetUnavailable: it cannot be reached, so nothing is known.
+        """
+        ...
+
     def probe(self, key: str) -> TargetReceipt | None:
         """Return the receipt of the effect with an idempotency key; None where there certainly was none.
 

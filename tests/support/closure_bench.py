@@ -1,6 +1,11 @@
-"""A workspace with support systems beside it, in which closures are admitted, worked and decided about."""
+"""A workspace with support systems beside it, in which closures are admitted, worked and decided about.
+
+`Closures` is what does not depend on what these systems are; `ClosureBench` has them in memory, `closure_sites` behind
+the adapters that are shipped.
+"""
 
 import shutil
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +20,7 @@ from dagster_project.application.closing_overview import (
     StepOverview,
     closure_overview,
 )
+from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_work import WorkReport, work
 from dagster_project.application.demo_trust import make_demo_trust
 from dagster_project.application.workspace import Workspace
@@ -28,18 +34,22 @@ PEOPLE = {"sam": ("support_leadership",), "ines": ("incident_command",), "leo": 
 
 
 @dataclass
-class ClosureBench:
-    """One deployment and the systems that it closes cases in."""
+class Closures(ABC):
+    """One deployment that closes cases in some systems."""
 
     workspace: Workspace
-    support: SupportSystems
     keys: dict[str, SigningKey]
 
+    @property
+    @abstractmethod
+    def systems(self) -> Systems:
+        """What cases are closed in."""
+
     def admit(self, body: bytes | None = None) -> AdmittedEvent:
-        return admit_event(self.workspace, self.support.systems, event() if body is None else body, chance=Random(1))  # noqa: S311 - pauses
+        return admit_event(self.workspace, self.systems, event() if body is None else body, chance=Random(1))  # noqa: S311 - pauses
 
     def work(self, at_most: int = 20) -> WorkReport:
-        return work(self.workspace, self.support.systems, at_most=at_most, chance=Random(2))  # noqa: S311 - pauses
+        return work(self.workspace, self.systems, at_most=at_most, chance=Random(2))  # noqa: S311 - pauses
 
     def pass_time(self, time: timedelta) -> None:
         clock = self.workspace.clock
@@ -78,6 +88,17 @@ class ClosureBench:
         return [one.kind for one in self.open_follow_ups()]
 
 
+@dataclass
+class ClosureBench(Closures):
+    """A deployment with systems in memory."""
+
+    support: SupportSystems
+
+    @property
+    def systems(self) -> Systems:
+        return self.support.systems
+
+
 def make_closure_bench(
     folder: Path, *cases: str, database_url: str | None = None, template: Path | None = None
 ) -> ClosureBench:
@@ -89,4 +110,4 @@ def make_closure_bench(
         (folder / "home").mkdir()
         shutil.copy(template, folder / "home" / DATABASE_FILE_NAME)
     workspace = make_workspace(folder, database_url=database_url)
-    return ClosureBench(workspace, make_support_systems(*cases), make_demo_trust(workspace, PEOPLE, demo=False))
+    return ClosureBench(workspace, make_demo_trust(workspace, PEOPLE, demo=False), make_support_systems(*cases))

@@ -72,6 +72,10 @@ class MemoryTarget:
         shown = {name: values.get(name) for name in TARGET_FIELDS[self.name]}
         return SubjectState(subject=subject, version=str(version), values={**shown, **(self.shows or {})})
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        self._reach()
+        self.fences[subject] = max(fence, self.fences.get(subject, 0))
+
     def probe(self, key: str) -> TargetReceipt | None:
         self._reach()
         return self.receipts.get(key)

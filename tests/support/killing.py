@@ -31,8 +31,9 @@ from tests.support.told_bridges import BRIDGE, INCIDENT
 
 _CALLS: Final = ("mkdir", "fchmod", "fsync", "replace", "rename", "unlink")
 # One clean process that has imported everything forks all others: a process for every step would take minutes.
-_PROCESSES: Final = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([f"dagster_project.application.{name}" for name in ("deciding", "policy_releases")])
+PROCESSES: Final = multiprocessing.get_context("forkserver")
+_PRELOADED: Final = ("deciding", "policy_releases", "closing_work", "closing")
+PROCESSES.set_forkserver_preload([f"dagster_project.application.{name}" for name in _PRELOADED])
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def start(
     act: Callable[[Workspace, bytes], None], place: Place, decision: bytes = b"", *, die_at: int | None = None
 ) -> Any:  # noqa: ANN401 - the kind of process has no public name
     """Start an act in a process of its own."""
-    process = _PROCESSES.Process(target=_perform, args=(act, place, decision, die_at))
+    process = PROCESSES.Process(target=_perform, args=(act, place, decision, die_at))
     process.start()
     return process
 

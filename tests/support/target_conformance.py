@@ -154,6 +154,20 @@ def a_refused_request_raises_the_fence_all_the_same(bench: Bench) -> None:
         bench.target.apply(bench.request(subject, fence=8))
 
 
+def a_fence_alone_keeps_out_what_is_on_its_way(bench: Bench) -> None:
+    """Also where the target has no such subject yet; and a lower one after it changes nothing."""
+    subject = bench.subject()
+    bench.target.raise_fence(subject, 7)
+    bench.target.raise_fence(subject, 6)
+    late = bench.request(subject, fence=6)
+    with pytest.raises(TargetRefused) as caught:
+        bench.target.apply(late)
+    assert caught.value.code == FENCE_SUPERSEDED
+    assert bench.target.probe(late.key) is None
+    assert bench.effects(late.key) == 0
+    bench.target.apply(bench.request(subject, fence=7))
+
+
 def a_version_that_is_gone_changes_nothing(bench: Bench) -> None:
     subject = bench.subject()
     seen = bench.target.apply(bench.request(subject)).version
@@ -252,6 +266,7 @@ SENTENCES: Final[Mapping[str, Callable[[Bench], None]]] = {
         other_values_under_a_known_key_are_refused,
         an_older_fence_is_refused,
         a_refused_request_raises_the_fence_all_the_same,
+        a_fence_alone_keeps_out_what_is_on_its_way,
         a_version_that_is_gone_changes_nothing,
         an_edit_by_a_person_moves_the_version_on,
         a_probe_tells_of_an_effect_and_of_none,

@@ -42,6 +42,9 @@ class FaultySqlTarget:
     def read(self, subject: str) -> SubjectState | None:
         return self._target.read(subject)
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        self._target.raise_fence(subject, fence)
+
     def probe(self, key: str) -> TargetReceipt | None:
         return self._target.probe(key)
 

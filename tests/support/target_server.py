@@ -218,6 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_known(body):
             return
         match self._segments():
+            case [name, "fences", subject] if name == self.system.name and name in FORMS:
+                self._raise_fence(subject, body)
             case [name, subject] if name == self.system.name and name in FORMS:
                 self._write(subject, body)
             case _:
@@ -241,6 +243,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(500, {"code": "fault"})
         else:
             self._answer_receipt(receipt)
+
+    def _raise_fence(self, subject: str, body: bytes) -> None:
+        try:
+            document = parse_strict(body)
+        except NotCanonical:
+            document = None
+        match document:
+            case {"fence": int() as fence} if len(document) == 1:
+                self._keep_fence(subject, fence)
+            case _:
+                self._answer(400, {"code": "not_understood"})
+
+    def _keep_fence(self, subject: str, fence: int) -> None:
+        try:
+            self._target().raise_fence(subject, fence)
+        except TargetFailure as failure:
+            self._answer_failure(failure)
+            return
+        self._answer_document({"subject": subject, "fence": fence})
 
     def _is_kept_from_work(self) -> bool:
         """Let a fault befall this request; True where it has been answered by it."""

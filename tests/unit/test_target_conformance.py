@@ -19,7 +19,7 @@ from dagster_project.closure.targets import (
 from dagster_project.connections.targets.forms import FORMS, LEDGER
 from dagster_project.connections.targets.http import http_targets
 from dagster_project.connections.targets.sql import sql_targets
-from dagster_project.connections.targets.support_systems import create_support_systems, edit_subject, receipts
+from dagster_project.connections.targets.support_systems import create_support_systems, edit_subject, fences, receipts
 from dagster_project.store.engine import writing
 from tests.fixtures.postgresql import PostgresqlServer
 from tests.support.target_conformance import SENTENCES, Bench
@@ -81,6 +81,9 @@ class _Broken:
     def read(self, subject: str) -> SubjectState | None:
         return self.target.read(subject)
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        self.target.raise_fence(subject, fence)
+
     def probe(self, key: str) -> TargetReceipt | None:
         return self.target.probe(key)
 
@@ -121,6 +124,18 @@ class _KeepsFencesOfEffectsAlone(_Broken):
         if request.expected_version not in {None, state.version if state else None}:
             raise SubjectChanged("subject_changed")
         return self.target.apply(request)
+
+
+class _RaisesNoFence(_Broken):
+    def raise_fence(self, subject: str, fence: int) -> None:
+        """Do nothing."""
+
+
+class _LowersFences(_Broken):
+    def raise_fence(self, subject: str, fence: int) -> None:
+        with writing(self.engine) as connection:
+            connection.execute(sa.delete(fences).where(fences.c.subject == subject))
+        self.target.raise_fence(subject, fence)
 
 
 class _IgnoresVersions(_Broken):
@@ -206,6 +221,7 @@ BROKEN: Mapping[str, tuple[type[_Broken], ...]] = {
     "other_values_under_a_known_key_are_refused": (_TakesOtherValuesForKnown, _ForgetsKeys),
     "an_older_fence_is_refused": (_IgnoresFences,),
     "a_refused_request_raises_the_fence_all_the_same": (_KeepsFencesOfEffectsAlone,),
+    "a_fence_alone_keeps_out_what_is_on_its_way": (_RaisesNoFence, _LowersFences),
     "a_version_that_is_gone_changes_nothing": (_IgnoresVersions,),
     "an_edit_by_a_person_moves_the_version_on": (_HidesEditsByPeople, _IgnoresVersions),
     "a_probe_tells_of_an_effect_and_of_none": (_ProbesNothing, _ProbesAnything),

@@ -75,6 +75,13 @@ class StateDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, object]
 
 
+class FenceDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer to a fence: the highest that the subject saw."""
+
+    subject: str
+    fence: int
+
+
 class DigestDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The answer of the archive."""
 
@@ -110,6 +117,26 @@ class HttpTarget:
             return None
         answer = _get(self._system, _path(self.name, subject))
         return None if answer is None else self._state(answer, subject)
+
+    def raise_fence(self, subject: str, fence: int) -> None:
+        """PUT a fence; that may be repeated at will.
+
+        Raises:
+            TargetUnavailable: the target did not say that it keeps this fence, or a higher one.
+        """
+        if not is_name(subject):
+            return
+        body = canonical_bytes({"fence": fence})
+        try:
+            path, headers = _path(self.name, "fences", subject), {"Content-Type": "application/json"}
+            answer = exchange(self._system, "PUT", path, headers, body)
+        except NotSent:
+            raise TargetUnavailable(_UNREACHABLE) from None
+        except NoAnswer:
+            raise TargetUnavailable(_NO_ANSWER) from None
+        if answer.status != OK:
+            raise TargetUnavailable(f"answered_{answer.status}", _seconds_to_wait(answer))
+        _understood(answer, FenceDocument, lambda document: document.subject == subject and document.fence >= fence)
 
     def probe(self, key: str) -> TargetReceipt | None:
         """Return the receipt of the effect with a key; None where the target says that there was none.

@@ -78,6 +78,20 @@ class SqlTarget:
         values = {field: row[field] for field in self._form.fields}
         return SubjectState(subject=subject, version=str(row["version"]), values=values)
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        """Keep that a subject saw a fence, unless it saw a higher one.
+
+        Raises:
+            TargetUnavailable: the database could not be reached, or did not say that it was kept.
+        """
+        if not is_name(subject):
+            return
+        try:
+            with _writing(self._engine) as connection:
+                self._raise_fence(connection, subject, fence)
+        except OutcomeUnknown as failure:
+            raise TargetUnavailable(failure.code) from None
+
     def probe(self, key: str) -> TargetReceipt | None:
         """Return the receipt that was kept with a key; None where none was, so that no effect was committed.
 
@@ -114,7 +128,7 @@ class SqlTarget:
         if kept is not None:
             digest, receipt = kept
             return receipt if digest == request_digest(request) else TargetRefused(KEY_REUSED)
-        if not self._raise_fence(connection, request):
+        if not self._raise_fence(connection, request.subject, request.fence):
             return TargetRefused(FENCE_SUPERSEDED)
         version = self._change(connection, request)
         return self._keep(connection, request, version) if isinstance(version, int) else version
@@ -127,16 +141,16 @@ class SqlTarget:
         receipt = TargetReceipt(key=key, subject=row.subject, reference=row.reference, version=row.version)
         return row.request_digest, receipt
 
-    def _raise_fence(self, connection: Connection, request: TargetRequest) -> bool:
-        """Keep the highest fence that a subject saw; False where the request's is below it."""
-        here = sa.and_(fences.c.target == self.name, fences.c.subject == request.subject)
+    def _raise_fence(self, connection: Connection, subject: str, fence: int) -> bool:
+        """Keep the highest fence that a subject saw; False where this one is below it."""
+        here = sa.and_(fences.c.target == self.name, fences.c.subject == subject)
         seen = connection.execute(sa.select(fences.c.fence).where(here)).scalar_one_or_none()
         if seen is None:
-            row = {"target": self.name, "subject": request.subject, "fence": request.fence}
+            row = {"target": self.name, "subject": subject, "fence": fence}
             connection.execute(sa.insert(fences).values(**row))
-        elif request.fence > seen:
-            connection.execute(sa.update(fences).where(here).values(fence=request.fence))
-        return seen is None or request.fence >= seen
+        elif fence > seen:
+            connection.execute(sa.update(fences).where(here).values(fence=fence))
+        return seen is None or fence >= seen
 
     def _change(self, connection: Connection, request: TargetRequest) -> int | TargetFailure:
         """Write the values; return the subject's new version, or why nothing was written."""
