@@ -317,8 +317,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer_state(self, state: SubjectState | None) -> None:
         document = msgspec.to_builtins(state) if state else None
         if document is not None and self.system.take(Fault.WRONG_READ_BACK):
-            kinds = FORMS[self.system.name].fields
-            document["values"] = {name: _otherwise(kinds[name], value) for name, value in document["values"].items()}
+            kinds, values = FORMS[self.system.name].fields, document["values"]
+            document["values"] = values | {name: _otherwise(kind, values[name]) for name, kind in kinds.items()}
         self._answer_versioned(document)
 
     def _answer_versioned(self, document: dict[str, Any] | None) -> None:

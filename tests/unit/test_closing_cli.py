@@ -74,9 +74,10 @@ def desk(tmp_path: Path, sqlite_template: Path) -> Desk:
     enter_disposition(systems, disposition())
     for document in (PACKET, NOTE):
         file_document(systems, document)
-    open_subject(systems, forms.TRACKER, f"TRK-{CASE}", {"state": "open", "review_state": "in_review"})
-    open_subject(systems, forms.LEDGER, f"LED-{CASE}", {"state": "active"})
-    open_subject(systems, forms.QUEUE, f"Q-{CASE}", {"queue_state": "waiting"})
+    whose = {"escalation": disposition().escalation, "episode": "EP-1"}
+    open_subject(systems, forms.TRACKER, f"TRK-{CASE}", {"state": "open", "review_state": "in_review", **whose})
+    open_subject(systems, forms.LEDGER, f"LED-{CASE}", {"state": "active", "case": CASE})
+    open_subject(systems, forms.QUEUE, f"Q-{CASE}", {"queue_state": "waiting", "case": CASE, **whose})
     return Desk(tmp_path, systems)
 
 
@@ -94,6 +95,17 @@ def test_an_admitted_event_is_propagated_by_one_round_of_work(desk: Desk) -> Non
     text = desk.run("closure", "list").out
     assert text == f"{CASE} episode EP-1 version 3: complete, 5 of 5 steps finished\n"
     assert "audit queue_item_closed: Q-CASE-1042" in desk.run("closure", "show", CASE).out
+
+
+def test_a_tracker_record_of_another_episode_stops_the_plan_before_it_is_touched(desk: Desk) -> None:
+    edit_subject(desk.systems, forms.TRACKER, f"TRK-{CASE}", {"episode": "EP-2"})
+    before = row_of(desk.systems, forms.TRACKER, f"TRK-{CASE}")
+    desk.admit()
+    desk.run("closure", "work", "--once")
+    assert row_of(desk.systems, forms.TRACKER, f"TRK-{CASE}") == before
+    shown = desk.run("closure", "list").out
+    assert "stopped" in shown
+    assert "escalation_tracker.episode expected EP-1" in shown
 
 
 def test_an_event_that_comes_again_changes_nothing(desk: Desk) -> None:

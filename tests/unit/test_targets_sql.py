@@ -99,7 +99,7 @@ def test_a_subject_that_is_gone_is_not_opened_again_for_one_who_expects_it(syste
 def test_no_write_and_no_undo_moves_the_state_of_an_escalation_or_case(systems: Engine, name: str) -> None:
     at = bench(systems, name)
     subject = at.subject()
-    state, prior = at.row(subject)["state"], at.state(subject).values
+    state, prior = at.row(subject)["state"], at.written(at.state(subject))
     written = at.target.apply(at.request(subject))
     assert at.row(subject)["state"] == state
     at.target.apply(at.request(subject, values=prior, version=written.version))

@@ -55,14 +55,18 @@ class Kind(StrEnum):
 
 
 class TargetForm(msgspec.Struct, frozen=True, kw_only=True):
-    """One target: the fields that may be written, and whether writing to an unknown subject opens it.
+    """One target: the fields that may be written, those that say whose a subject is, and whether a write opens one.
 
-    Where it does not, an unknown subject is refused: a record that the other system does not have is a wrong mapping,
-    and nothing to be made up.
+    What says whose it is (`identity`) is read and never written, so that a record of another escalation or episode is
+    found before anything is written to it. A field that the other system does not keep is None.
+
+    Where a write opens none, an unknown subject is refused: a record that the other system does not have is a wrong
+    mapping, and nothing to be made up.
     """
 
     name: str
     fields: Mapping[str, Kind]
+    identity: tuple[str, ...] = ()
     opens_subjects: bool = False
 
 
@@ -81,9 +85,15 @@ FORMS: Final[Mapping[str, TargetForm]] = MappingProxyType(
         form.name: form
         for form in (
             TargetForm(name=ARCHIVE, fields={**_REFERENCES, **_CLOSED}, opens_subjects=True),
-            TargetForm(name=TRACKER, fields={"review_state": Kind.TEXT, **_REFERENCES, **_CLOSED}),
-            TargetForm(name=LEDGER, fields={"review_marker": Kind.TEXT, **_CLOSED}),
-            TargetForm(name=QUEUE, fields={"queue_state": Kind.TEXT, **_CLOSED}),
+            TargetForm(
+                name=TRACKER,
+                fields={"review_state": Kind.TEXT, **_REFERENCES, **_CLOSED},
+                identity=("escalation", "episode"),
+            ),
+            TargetForm(name=LEDGER, fields={"review_marker": Kind.TEXT, **_CLOSED}, identity=("case",)),
+            TargetForm(
+                name=QUEUE, fields={"queue_state": Kind.TEXT, **_CLOSED}, identity=("case", "escalation", "episode")
+            ),
             TargetForm(name=NOTICES, fields={**_NOTICE, **_WHOSE, **_CLOSED}, opens_subjects=True),
         )
     }
@@ -100,6 +110,11 @@ def refusal_of(form: TargetForm, request: TargetRequest) -> str | None:
         return FIELD_NOT_ALLOWED
     sound = all(is_value(form.fields[field], value) for field, value in request.values.items())
     return None if sound else VALUE_NOT_ALLOWED
+
+
+def readable(form: TargetForm) -> Mapping[str, Kind]:
+    """Return the fields that a read of a subject gives: those that may be written, and those that say whose it is."""
+    return {**form.fields, **dict.fromkeys(form.identity, Kind.TEXT)}
 
 
 def is_name(text: str) -> bool:

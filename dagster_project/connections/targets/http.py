@@ -31,6 +31,7 @@ from dagster_project.connections.targets.forms import (
     TargetForm,
     is_name,
     is_value,
+    readable,
     refusal_of,
 )
 from dagster_project.connections.targets.http_exchange import Answer, HttpSystem, NoAnswer, NotSent, exchange
@@ -189,9 +190,9 @@ class HttpTarget:
 
     def _state(self, answer: Answer, subject: str) -> SubjectState:
         document = _parsed(answer, StateDocument)
-        if document is None or document.subject != subject or set(document.values) != set(self._form.fields):
+        if document is None or document.subject != subject or set(document.values) != set(readable(self._form)):
             raise TargetUnavailable(_NOT_UNDERSTOOD)
-        if not all(is_value(self._form.fields[field], value) for field, value in document.values.items()):
+        if not all(is_value(readable(self._form)[field], value) for field, value in document.values.items()):
             raise TargetUnavailable(_NOT_UNDERSTOOD)
         return SubjectState(subject=subject, version=document.version, values=document.values)
 

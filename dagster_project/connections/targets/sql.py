@@ -32,6 +32,7 @@ from dagster_project.connections.targets.forms import (
     SUBJECT_UNKNOWN,
     TargetForm,
     is_name,
+    readable,
     refusal_of,
     request_digest,
 )
@@ -75,7 +76,9 @@ class SqlTarget:
             row = connection.execute(self._row(subject)).mappings().one_or_none()
         if row is None:
             return None
-        values = {field: row[field] for field in self._form.fields}
+        # SQLAlchemy names the column "case" by a kind of str of its own.
+        found = {str(name): value for name, value in row.items()}
+        values = {field: found[field] for field in readable(self._form)}
         return SubjectState(subject=subject, version=str(row["version"]), values=values)
 
     def raise_fence(self, subject: str, fence: int) -> None:

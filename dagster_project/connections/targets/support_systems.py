@@ -20,6 +20,7 @@ from dagster_project.connections.targets.forms import (
     QUEUE,
     TRACKER,
     Kind,
+    readable,
 )
 from dagster_project.store.columns import number, text
 from dagster_project.store.engine import create_engine_for, reading, writing
@@ -41,13 +42,13 @@ def _field(name: str, kind: Kind) -> sa.Column[Any]:
 
 
 def _subjects(table: str, target: str, *own: sa.Column[Any]) -> sa.Table:
-    """A table with a row for each subject of a target: the fields that may be written, and the system's own columns."""
+    """A table with a row for each subject of a target: the fields that may be read, and the system's own columns."""
     return sa.Table(
         table,
         metadata,
         _text("subject", primary_key=True),
         sa.Column("version", number(), nullable=False),
-        *(_field(name, kind) for name, kind in FORMS[target].fields.items()),
+        *(_field(name, kind) for name, kind in readable(FORMS[target]).items()),
         *own,
     )
 
