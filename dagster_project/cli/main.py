@@ -12,6 +12,7 @@ import click
 
 from dagster_project.cli.annex import annex
 from dagster_project.cli.audit import audit
+from dagster_project.cli.closures import closure
 from dagster_project.cli.demo import demo
 from dagster_project.cli.development import dev
 from dagster_project.cli.inputs import ingest, record
@@ -54,7 +55,7 @@ def channelsafe(context: click.Context) -> None:
 _COMMANDS = (
     demo, dev, ingest, receive, record, refresh, replay, show, history, open_items, explain, verify, status, health,
     show_readiness, profile, preview, rules, scan, keys, trust, audit, review, annex, release, publish, exposure,
-    receipt, finding,
+    receipt, finding, closure,
 )  # fmt: skip
 for _command in _COMMANDS:
     channelsafe.add_command(_command)

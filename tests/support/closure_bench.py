@@ -34,10 +34,10 @@ class ClosureBench:
     keys: dict[str, SigningKey]
 
     def admit(self, body: bytes | None = None) -> AdmittedEvent:
-        return admit_event(self.workspace, self.support.systems, event() if body is None else body, chance=Random(1))
+        return admit_event(self.workspace, self.support.systems, event() if body is None else body, chance=Random(1))  # noqa: S311 - pauses
 
     def work(self, at_most: int = 20) -> WorkReport:
-        return work(self.workspace, self.support.systems, at_most=at_most, chance=Random(2))
+        return work(self.workspace, self.support.systems, at_most=at_most, chance=Random(2))  # noqa: S311 - pauses
 
     def pass_time(self, time: timedelta) -> None:
         clock = self.workspace.clock
@@ -51,6 +51,7 @@ class ClosureBench:
             self.pass_time(pause)
 
     def command(self, act: ClosureAct, person: str = "sam", *, reason: str = "seen to", **about: object) -> Taken:
+        self.pass_time(timedelta(seconds=1))
         case = str(about.pop("case", CASE))
         command = draft_command(self.workspace, act, case, reason=reason, **about)  # type: ignore[arg-type] # passed on
         return give(self.workspace, command, self.keys[person])

@@ -132,9 +132,9 @@ class SupportSystems:
     def systems(self) -> Systems:
         return Systems(case_review=self, archive=self, targets=self.targets)
 
-    def change(self, case: str = CASE, **values: object) -> None:
+    def change(self, name: str = CASE, /, **values: object) -> None:
         """Change the source record as the case-review system would."""
-        self.records[case] = msgspec.structs.replace(self.records[case], **values)
+        self.records[name] = msgspec.structs.replace(self.records[name], **values)
 
     @property
     def effects(self) -> dict[str, int]:
