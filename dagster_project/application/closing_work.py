@@ -33,7 +33,9 @@ class WorkReport:
     outcomes: Mapping[str, int]
 
 
-def work(workspace: Workspace, systems: Systems, *, at_most: int, chance: Random) -> WorkReport:
+def work(
+    workspace: Workspace, systems: Systems, *, at_most: int, chance: Random, case: str | None = None
+) -> WorkReport:
     """Work one round: events that wait to be verified, then plans with steps that are due.
 
     An exception that is nobody's outage ends the round and changes nothing: what was begun is probed after the lease
@@ -44,15 +46,16 @@ def work(workspace: Workspace, systems: Systems, *, at_most: int, chance: Random
         systems: The authority, the archive and the targets.
         at_most: The most events, and the most plans, of this round.
         chance: For pauses.
+        case: Only what concerns this case; None for all.
     """
     outcomes: Counter[str] = Counter()
     with workspace.store.read() as transaction:
-        due = closures.due_events(transaction, workspace.clock.now(), limit=at_most)
+        due = closures.due_events(transaction, workspace.clock.now(), limit=at_most, case_id=case)
     for row in due:
         outcomes[verify_admitted(workspace, systems, row, chance)] += 1
     worked: set[int] = set()
     while len(worked) < at_most:
-        working = _claim(workspace, systems, chance, worked)
+        working = _claim(workspace, systems, chance, worked, case)
         if working is None:
             break
         worked.add(working.row.plan_id)
@@ -60,11 +63,22 @@ def work(workspace: Workspace, systems: Systems, *, at_most: int, chance: Random
     return WorkReport(len(worked), dict(sorted(outcomes.items())))
 
 
-def _claim(workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int]) -> Working | None:
+def due_cases(workspace: Workspace, *, limit: int) -> tuple[str, ...]:
+    """Return up to `limit` cases that a worker would find something to do for now, by name."""
+    with workspace.store.read() as transaction:
+        now = workspace.clock.now()
+        events = closures.due_events(transaction, now, limit=limit)
+        plans = closures.plans_to_work(transaction, now, tuple(STEPS), limit=limit)
+    return tuple(sorted({one.case_id for one in (*events, *plans)})[:limit])
+
+
+def _claim(
+    workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int], case: str | None
+) -> Working | None:
     """Take the lease of the plan that is due longest, of those not worked in this round."""
     limit = _LOOKED_AT + len(worked)
     with workspace.store.read() as transaction:
-        due = closures.plans_to_work(transaction, workspace.clock.now(), tuple(STEPS), limit=limit)
+        due = closures.plans_to_work(transaction, workspace.clock.now(), tuple(STEPS), limit=limit, case_id=case)
     for row in due:
         if row.plan_id not in worked and (working := _take(workspace, systems, chance, row)) is not None:
             return working

@@ -163,9 +163,11 @@ def events_of(transaction: Transaction, case_id: str | None = None) -> list[Even
     return [EventRow(**row) for row in transaction.connection.execute(statement).mappings()]
 
 
-def due_events(transaction: Transaction, now: datetime, *, limit: int) -> list[EventRow]:
-    """Return events that are to be verified now, the longest due first."""
+def due_events(transaction: Transaction, now: datetime, *, limit: int, case_id: str | None = None) -> list[EventRow]:
+    """Return events, of one case or of any, that are to be verified now, the longest due first."""
     statement = sa.select(closure_events).where(_EVENTS.state == "pending", _EVENTS.next_at <= now)
+    if case_id is not None:
+        statement = statement.where(_EVENTS.case_id == case_id)
     found = transaction.connection.execute(statement.order_by(_EVENTS.next_at, _EVENTS.event_number).limit(limit))
     return [EventRow(**row) for row in found.mappings()]
 
@@ -248,7 +250,12 @@ def change_step(transaction: Transaction, row: StepRow, **values: Any) -> bool: 
 
 
 def plans_to_work(
-    transaction: Transaction, now: datetime, plan_versions: Sequence[int], *, limit: int
+    transaction: Transaction,
+    now: datetime,
+    plan_versions: Sequence[int],
+    *,
+    limit: int,
+    case_id: str | None = None,
 ) -> list[PlanRow]:
     """Return plans that have a step to be tried now and that nobody works, the longest due first.
 
@@ -257,6 +264,7 @@ def plans_to_work(
         now: When.
         plan_versions: Those that this program can finish.
         limit: The most to return.
+        case_id: Only those of this case; None for all.
     """
     open_step = sa.and_(_PLANS.state.in_(["open", "reverting"]), _STEPS.state.in_(["pending", "intent", "unknown"]))
     to_settle = sa.and_(_PLANS.state == "stopped", _STEPS.state.in_(["intent", "unknown"]))
@@ -276,4 +284,6 @@ def plans_to_work(
         .order_by(due.c.since, _PLANS.plan_id)
         .limit(limit)
     )
+    if case_id is not None:
+        statement = statement.where(_PLANS.case_id == case_id)
     return [PlanRow(**row) for row in transaction.connection.execute(statement).mappings()]

@@ -1,5 +1,6 @@
 """A workspace with support systems beside it, in which closures are admitted, worked and decided about."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from dagster_project.application.demo_trust import make_demo_trust
 from dagster_project.application.workspace import Workspace
 from dagster_project.clock import FixedClock
 from dagster_project.integrity.signatures import SigningKey
+from dagster_project.store.store import DATABASE_FILE_NAME
 from tests.support.closure_targets import CASE, SupportSystems, event, make_support_systems
 from tests.support.workspaces import make_workspace
 
@@ -76,7 +78,15 @@ class ClosureBench:
         return [one.kind for one in self.open_follow_ups()]
 
 
-def make_closure_bench(folder: Path, *cases: str, database_url: str | None = None) -> ClosureBench:
-    """Open a deployment in which people are trusted, beside systems in which these cases are final."""
+def make_closure_bench(
+    folder: Path, *cases: str, database_url: str | None = None, template: Path | None = None
+) -> ClosureBench:
+    """Open a deployment in which people are trusted, beside systems in which these cases are final.
+
+    `template` is a migrated, empty SQLite file to begin with: migrating takes longer than most tests.
+    """
+    if template is not None:
+        (folder / "home").mkdir()
+        shutil.copy(template, folder / "home" / DATABASE_FILE_NAME)
     workspace = make_workspace(folder, database_url=database_url)
     return ClosureBench(workspace, make_support_systems(*cases), make_demo_trust(workspace, PEOPLE, demo=False))

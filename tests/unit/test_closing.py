@@ -19,21 +19,21 @@ from tests.support.closure_targets import (
     event,
 )
 
-BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 ONCE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
 
 
-@pytest.fixture(params=BOTH)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> ClosureBench:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> ClosureBench:
     """A deployment with one final case, once on each database."""
-    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
-    return make_closure_bench(tmp_path, database_url=url)
+    if request.param == "sqlite":
+        return make_closure_bench(tmp_path, template=sqlite_template)
+    return make_closure_bench(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
-def quick(tmp_path: Path) -> ClosureBench:
+def quick(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
     """The same on SQLite, for what does not depend on the database."""
-    return make_closure_bench(tmp_path)
+    return make_closure_bench(tmp_path, template=sqlite_template)
 
 
 class Killed(BaseException):

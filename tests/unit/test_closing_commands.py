@@ -17,16 +17,17 @@ TWICE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 2)
 
 
 @pytest.fixture
-def quick(tmp_path: Path) -> ClosureBench:
+def quick(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
     """A deployment on SQLite with one final case."""
-    return make_closure_bench(tmp_path)
+    return make_closure_bench(tmp_path, template=sqlite_template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> ClosureBench:
-    """The same, once on each database."""
-    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else None
-    return make_closure_bench(tmp_path, database_url=url)
+def bench(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> ClosureBench:
+    """A deployment with one final case, once on each database."""
+    if request.param == "sqlite":
+        return make_closure_bench(tmp_path, template=sqlite_template)
+    return make_closure_bench(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
 
 
 class Killed(BaseException):
@@ -237,8 +238,8 @@ def test_a_reverted_disposition_is_not_propagated_again_by_its_event(quick: Clos
 def test_a_command_is_taken_only_of_someone_who_may_with_a_reason_here_and_now(quick: ClosureBench) -> None:
     plan = completed(quick)
 
-    def revert(person: str = "sam", **about: object) -> str:
-        return code_of(lambda: quick.command(ClosureAct.REVERT, person, **{"plan": plan, **about}))
+    def revert(person: str = "sam", reason: str = "because", plan: int = plan, case: str = CASE) -> str:
+        return code_of(lambda: quick.command(ClosureAct.REVERT, person, reason=reason, plan=plan, case=case))
 
     assert revert("leo") == "role_missing"
     assert revert(reason=" ") == "reason_missing"
