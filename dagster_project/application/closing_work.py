@@ -63,15 +63,6 @@ def work(
     return WorkReport(len(worked), dict(sorted(outcomes.items())))
 
 
-def due_cases(workspace: Workspace, *, limit: int) -> tuple[str, ...]:
-    """Return up to `limit` cases that a worker would find something to do for now, by name."""
-    with workspace.store.read() as transaction:
-        now = workspace.clock.now()
-        events = closures.due_events(transaction, now, limit=limit)
-        plans = closures.plans_to_work(transaction, now, tuple(STEPS), limit=limit)
-    return tuple(sorted({one.case_id for one in (*events, *plans)})[:limit])
-
-
 def _claim(
     workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int], case: str | None
 ) -> Working | None:
