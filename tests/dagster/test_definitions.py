@@ -19,7 +19,7 @@ from dagster_project.settings import Settings
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "asset_graph.json"
 # Closures are light, but tens of milliseconds at every start of a code location.
-CLOSURES = ("dagster_project.closure", "dagster_project.connections.targets", "dagster_project.store.closures")
+CLOSURES = ("dagster_project.closure.steps", "dagster_project.connections.targets", "dagster_project.store.closures")
 HEAVY = (*CLOSURES, "pandas", "pandera", "great_expectations", "numpy", "duckdb", "dagster_pandera", "hyperscan")
 
 
