@@ -122,24 +122,37 @@ def end_follow_ups_of_step(transaction: Transaction, plan_id: int, step: str, at
     closure_follow_ups.resolve_follow_ups(transaction, ended, by=THE_PROGRAM, at=at)
 
 
-def move_plan_on(transaction: Transaction, plan_id: int, plan: Plan, at: datetime) -> None:
+def end_follow_ups_of_event(transaction: Transaction, event: EventRow, at: datetime) -> None:
+    """Resolve the follow-ups of an event that end by themselves, now that it is verified."""
+    found = closure_follow_ups.follow_ups_of(transaction, event.case_id)
+    ours = [one for one in found if one.event_number == event.event_number and not one.plan_id]
+    ended = [one.follow_up_id for one in ours if GUIDES[FollowUpKind(one.kind)].ends_by_itself]
+    closure_follow_ups.resolve_follow_ups(transaction, ended, by=THE_PROGRAM, at=at)
+
+
+def move_plan_on(transaction: Transaction, plan_id: int, plan: Plan, at: datetime) -> bool:
     """Do what follows from the states of a plan's steps: let the last one begin, or finish the plan.
 
     A plan is finished with its audit row, or taken back, in the transaction of its last step.
+
+    Returns:
+        Whether the plan was finished.
     """
     row = closures.find_plan(transaction, plan_id)
     if row is None or row.state not in {PlanState.OPEN, PlanState.REVERTING}:
-        return
+        return False
     steps = closures.steps_of(transaction, plan_id)
     direction = direction_of(row.state)
     if not is_finished(steps, direction):
         _wake_last(transaction, plan, [one for one in steps if one.direction == direction], at)
-    elif direction is Direction.APPLY:
+        return False
+    if direction is Direction.APPLY:
         _complete(transaction, row, plan, steps, at)
     else:
         closures.change_plan(transaction, row, state=PlanState.REVERTED.value, finished_at=at)
         evidence = canonical_bytes({"steps": [step_evidence(one) for one in steps]})
         write_entry(transaction, AuditAction.CLOSURE_REVERTED, _subject(row), evidence, at)
+    return True
 
 
 def _wake_last(transaction: Transaction, plan: Plan, steps: Sequence[StepRow], at: datetime) -> None:

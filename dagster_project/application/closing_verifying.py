@@ -5,18 +5,25 @@ Belongs here: from an event that was admitted to a plan, or to a follow-up with 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any, Final
 
 import msgspec
 
-from dagster_project.application.closing_pauses import named_pause, pause_after
-from dagster_project.application.closing_records import findings_evidence, hand_over_event, known_code, write_entry
+from dagster_project.application.closing_pauses import MOST_ATTEMPTS, named_pause, pause_after
+from dagster_project.application.closing_records import (
+    end_follow_ups_of_event,
+    findings_evidence,
+    hand_over_event,
+    known_code,
+    write_entry,
+)
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.disposition import ArchiveReference, Disposition, DispositionEvent
-from dagster_project.closure.follow_ups import KIND_OF
+from dagster_project.closure.follow_ups import KIND_OF, FollowUpKind
 from dagster_project.closure.plan import Plan, idempotency_key, make_plan, plan_bytes
 from dagster_project.closure.states import Direction, EventState
 from dagster_project.closure.steps import ValuesRefused
@@ -27,6 +34,9 @@ from dagster_project.store import closures
 from dagster_project.store.audit import AuditAction
 from dagster_project.store.closures import EventRow, NewStep
 from dagster_project.store.transaction import Transaction
+
+# Another worker takes an event up that was claimed and not settled for this long.
+_VERIFIED_WITHIN: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,27 @@ def verify_admitted(workspace: Workspace, systems: Systems, row: EventRow, chanc
     return _plan(workspace, row, plan)
 
 
-def _postpone(workspace: Workspace, row: EventRow, failure: TargetUnavailable, chance: Random) -> str:
-    attempts = row.attempts + 1
-    pause = max(pause_after(attempts, chance), named_pause(failure.after))
+def claim_event(workspace: Workspace, row: EventRow) -> EventRow | None:
+    """Count an attempt before it begins, so that an event which nobody can verify keeps no other waiting.
+
+    Returns:
+        The event as it is then; None where another worker was quicker.
+    """
     with workspace.store.begin() as transaction:
-        next_at = workspace.clock.now() + pause
-        code = known_code(failure.code)
-        closures.change_event(transaction, row, attempts=attempts, next_at=next_at, last_error=code)
+        values: dict[str, Any] = {
+            "attempts": row.attempts + 1,
+            "next_at": workspace.clock.now() + _VERIFIED_WITHIN,
+        }
+        return replace(row, **values) if closures.change_event(transaction, row, **values) else None
+
+
+def _postpone(workspace: Workspace, row: EventRow, failure: TargetUnavailable, chance: Random) -> str:
+    pause = max(pause_after(row.attempts, chance), named_pause(failure.after))
+    with workspace.store.begin() as transaction:
+        now, code = workspace.clock.now(), known_code(failure.code)
+        is_ours = closures.change_event(transaction, row, next_at=now + pause, last_error=code)
+        if is_ours and row.attempts >= MOST_ATTEMPTS:
+            hand_over_event(transaction, FollowUpKind.ATTEMPTS_EXHAUSTED, row, {"code": code}, now)
     return "event_postponed"
 
 
@@ -88,7 +112,7 @@ def _stop(workspace: Workspace, row: EventRow, findings: tuple[Finding, ...]) ->
     standing = standing_of(findings)
     with workspace.store.begin() as transaction:
         now = workspace.clock.now()
-        if not _settle(transaction, row, EventState.STOPPED):
+        if not _settle(transaction, row, EventState.STOPPED, now):
             return "event_overtaken"
         hand_over_event(transaction, KIND_OF[standing], row, findings_evidence(findings), now)
     return f"event_{standing.value}"
@@ -116,11 +140,12 @@ def _plan(workspace: Workspace, row: EventRow, plan: Plan) -> str:
             closures.add_steps(transaction, plan_id, _new_steps(plan, now))
             subject = f"closure/{disposition.case}/plan/{plan_id}"
             write_entry(transaction, AuditAction.CLOSURE_PLANNED, subject, body, now)
-        _settle(transaction, row, state)
+        _settle(transaction, row, state, now)
     return f"event_{state.value}"
 
 
-def _settle(transaction: Transaction, row: EventRow, state: EventState) -> bool:
+def _settle(transaction: Transaction, row: EventRow, state: EventState, at: datetime) -> bool:
+    end_follow_ups_of_event(transaction, row, at)
     return closures.change_event(transaction, row, state=state.value, next_at=None, last_error=None)
 
 

@@ -7,20 +7,22 @@ calls this (the command line, Dagster) knows nothing of it; the truth is in the 
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 from dagster_project.application.closing_forward import take_step
 from dagster_project.application.closing_records import plan_of
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_undo import take_back
-from dagster_project.application.closing_verifying import verify_admitted
+from dagster_project.application.closing_verifying import claim_event, verify_admitted
 from dagster_project.application.closing_working import LEASE_SECONDS, LeaseLost, Overtaken, Working
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.plan import direction_of, next_steps
-from dagster_project.closure.states import Direction
+from dagster_project.closure.states import Direction, PlanState
 from dagster_project.closure.steps import STEPS
 from dagster_project.store import closure_leases, closures
-from dagster_project.store.closures import PlanRow, StepRow
+from dagster_project.store.closures import StepRow
+from dagster_project.store.transaction import Transaction
 
 _LOOKED_AT = 50
 
@@ -50,40 +52,50 @@ def work(
     """
     outcomes: Counter[str] = Counter()
     with workspace.store.read() as transaction:
-        due = closures.due_events(transaction, workspace.clock.now(), limit=at_most, case_id=case)
-    for row in due:
-        outcomes[verify_admitted(workspace, systems, row, chance)] += 1
-    worked: set[int] = set()
-    while len(worked) < at_most:
-        working = _claim(workspace, systems, chance, worked, case)
-        if working is None:
-            break
-        worked.add(working.row.plan_id)
-        outcomes.update(_work_plan(working))
-    return WorkReport(len(worked), dict(sorted(outcomes.items())))
+        events = closures.due_events(transaction, workspace.clock.now(), limit=at_most, case_id=case)
+    for row in events:
+        claimed = claim_event(workspace, row)
+        if claimed is not None:
+            outcomes[verify_admitted(workspace, systems, claimed, chance)] += 1
+    plans = 0
+    seen: set[int] = set()
+    while plans < at_most and (due := _due_plans(workspace, seen, case)):
+        for plan_id in due[: at_most - plans]:
+            seen.add(plan_id)
+            working = _take(workspace, systems, chance, plan_id)
+            if working is not None:
+                plans += 1
+                outcomes.update(_work_plan(working))
+    return WorkReport(plans, dict(sorted(outcomes.items())))
 
 
-def _claim(
-    workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int], case: str | None
-) -> Working | None:
-    """Take the lease of the plan that is due longest, of those not worked in this round."""
-    limit = _LOOKED_AT + len(worked)
+def _due_plans(workspace: Workspace, seen: Collection[int], case: str | None) -> list[int]:
+    """Return the next plans that are due and that nobody works, of those not looked at in this round."""
+    limit = _LOOKED_AT + len(seen)
     with workspace.store.read() as transaction:
         due = closures.plans_to_work(transaction, workspace.clock.now(), tuple(STEPS), limit=limit, case_id=case)
-    for row in due:
-        if row.plan_id not in worked and (working := _take(workspace, systems, chance, row)) is not None:
-            return working
-    return None
+    return [row.plan_id for row in due if row.plan_id not in seen]
 
 
-def _take(workspace: Workspace, systems: Systems, chance: Random, seen: PlanRow) -> Working | None:
+def _take(workspace: Workspace, systems: Systems, chance: Random, plan_id: int) -> Working | None:
+    """Take the lease of a plan; None where another worker was quicker."""
+    with workspace.store.read() as transaction:
+        if _is_taken(transaction, plan_id, workspace.clock.now()):
+            return None
     with workspace.store.begin() as transaction:
         now = workspace.clock.now()
-        lease = closure_leases.acquire(transaction, seen.plan_id, now=now, seconds=LEASE_SECONDS)
-        row = closures.find_plan(transaction, seen.plan_id)
-        if lease is None or row is None:
+        row = closures.find_plan(transaction, plan_id)
+        if row is None or _is_taken(transaction, plan_id, now):
             return None
-        return Working(workspace, systems, chance, lease, row, plan_of(transaction, row))
+        lease = closure_leases.acquire(transaction, plan_id, now=now, seconds=LEASE_SECONDS)
+        return None if lease is None else Working(workspace, systems, chance, lease, row, plan_of(transaction, row))
+
+
+def _is_taken(transaction: Transaction, plan_id: int, now: datetime) -> bool:
+    """Tell whether somebody works a plan, or finished it meanwhile; a look before the lock keeps workers apart."""
+    row = closures.find_plan(transaction, plan_id)
+    is_finished = row is None or row.state in {PlanState.COMPLETE, PlanState.REVERTED}
+    return is_finished or closure_leases.is_held(transaction, plan_id, now)
 
 
 def _work_plan(working: Working) -> Counter[str]:

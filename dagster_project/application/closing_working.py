@@ -30,7 +30,7 @@ from dagster_project.application.closing_systems import Systems
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.follow_ups import KIND_OF, FollowUpKind
 from dagster_project.closure.plan import Plan
-from dagster_project.closure.states import PlanState, StepState
+from dagster_project.closure.states import Direction, PlanState, StepState
 from dagster_project.closure.targets import Target, TargetFailure
 from dagster_project.closure.verification import Finding, standing_of
 from dagster_project.errors import Unavailable
@@ -172,9 +172,12 @@ class Working:
         with self.commit() as (transaction, now):
             finished = {"state": state.value, "finished_at": now, "next_at": None, "last_error": None}
             self.change(transaction, step, **finished, **values)
-            closure_leases.note_success(transaction, step.target)
+            # A step forward is finished only after the authority answered; an undo does not ask it.
+            answered = [step.target, *([AUTHORITY] if step.direction == Direction.APPLY else [])]
+            closure_leases.note_success(transaction, answered)
             end_follow_ups_of_step(transaction, self.row.plan_id, step.name, now)
-            move_plan_on(transaction, self.row.plan_id, self.plan, now)
+            if move_plan_on(transaction, self.row.plan_id, self.plan, now):
+                closure_leases.release(transaction, self.lease, now=now)
         return state.value
 
     def stop(self, findings: tuple[Finding, ...]) -> str:

@@ -106,11 +106,6 @@ def read_plan(body: bytes) -> Plan:
     return msgspec.convert(read_document(body), Plan)
 
 
-def is_known(plan_version: int) -> bool:
-    """Tell whether this program can finish plans of a version; those of a later program it leaves alone."""
-    return plan_version in STEPS
-
-
 def idempotency_key(plan: Plan, name: str, direction: Direction) -> str:
     """Return the key of a step: the same whenever it is repeated, and no other step's."""
     disposition = plan.disposition

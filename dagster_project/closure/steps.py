@@ -61,7 +61,7 @@ class PlannedStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # By plan version. A version is never changed: plans that were made under it are finished under it.
-STEPS: Final[Mapping[int, tuple[StepDefinition, ...]]] = {
+STEPS: Final[dict[int, tuple[StepDefinition, ...]]] = {
     1: (
         StepDefinition(name=ARCHIVE_ATTACHED, target="archive_attachments", undo=Undo.RESTORE, makes_subject=True),
         StepDefinition(name=TRACKER_SYNCHRONIZED, target="escalation_tracker", undo=Undo.RESTORE),

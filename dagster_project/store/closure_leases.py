@@ -4,6 +4,7 @@ Belongs here: leases with a fencing token, and counting a system's failures. Whe
 question.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -79,7 +80,7 @@ def leave_alone(transaction: Transaction, system: str, until: datetime) -> None:
     )
 
 
-def note_success(transaction: Transaction, system: str) -> None:
-    """Forget the failures of a system; nothing is written where it had none."""
-    failed = (_BREAKERS.system == system, _BREAKERS.failures > 0)
+def note_success(transaction: Transaction, systems: Collection[str]) -> None:
+    """Forget the failures of systems; nothing is written of those that had none."""
+    failed = (_BREAKERS.system.in_(systems), _BREAKERS.failures > 0)
     transaction.connection.execute(sa.update(closure_breakers).where(*failed).values(failures=0, open_until=None))

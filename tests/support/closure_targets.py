@@ -4,6 +4,7 @@ They are honest: keys give one effect, fences and versions are looked at, nothin
 are switched on per target and happen at the edge, as a network would make them.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,13 +35,17 @@ ARCHIVE, NOTICES = "archive_attachments", "coordinator_notices"
 
 @dataclass
 class MemoryTarget:
-    """One target. `before` is called with every request before its effect, `after` with it, once it happened."""
+    """One target. `before` is called with every request before its effect, `after` with it, once it happened.
+
+    `looked_at` is called once a subject was read.
+    """
 
     name: str
     subjects: dict[str, tuple[int, dict[str, object]]] = field(default_factory=dict)
     receipts: dict[str, TargetReceipt] = field(default_factory=dict)
     fences: dict[str, int] = field(default_factory=dict)
     effects: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     is_down: bool = False
     loses_answers: bool = False
     refuses: bool = False
@@ -48,7 +53,9 @@ class MemoryTarget:
     after_seconds: float | None = None
     before: Callable[[TargetRequest], None] = lambda _request: None
     after: Callable[[TargetRequest], None] = lambda _request: None
+    looked_at: Callable[[], None] = lambda: None
     calls: int = 0
+    alone: threading.Lock = field(default_factory=threading.Lock)
 
     def _reach(self) -> None:
         self.calls += 1
@@ -57,9 +64,11 @@ class MemoryTarget:
 
     def read(self, subject: str) -> SubjectState | None:
         self._reach()
-        if subject not in self.subjects:
+        found = self.subjects.get(subject)
+        self.looked_at()
+        if found is None:
             return None
-        version, values = self.subjects[subject]
+        version, values = found
         shown = {name: values.get(name) for name in TARGET_FIELDS[self.name]}
         return SubjectState(subject=subject, version=str(version), values={**shown, **(self.shows or {})})
 
@@ -69,8 +78,10 @@ class MemoryTarget:
 
     def apply(self, request: TargetRequest) -> TargetReceipt:
         self._reach()
+        self.asked[request.key] += 1
         self.before(request)
-        receipt = self._effect(request)
+        with self.alone:
+            receipt = self._effect(request)
         self.after(request)
         if self.loses_answers:
             raise OutcomeUnknown("read_timeout")
@@ -117,10 +128,13 @@ class SupportSystems:
     documents: dict[str, str] = field(default_factory=dict)
     targets: dict[str, MemoryTarget] = field(default_factory=dict)
     authority_is_down: bool = False
+    faulty_cases: set[str] = field(default_factory=set)
     reads: int = 0
 
     def read(self, case: str) -> Disposition | None:
         self.reads += 1
+        if case in self.faulty_cases:
+            raise ZeroDivisionError
         if self.authority_is_down:
             raise TargetUnavailable("connection_refused")
         return self.records.get(case)
@@ -140,6 +154,11 @@ class SupportSystems:
     def effects(self) -> dict[str, int]:
         """How many effects each target had."""
         return {name: sum(target.effects.values()) for name, target in self.targets.items()}
+
+    @property
+    def asked_again(self) -> int:
+        """How many requests were sent with a key that had been sent before."""
+        return sum(count - 1 for target in self.targets.values() for count in target.asked.values())
 
     @property
     def duplicated(self) -> int:

@@ -1,11 +1,20 @@
 """A final disposition is propagated exactly once, whatever fails or is repeated on the way."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
+import sqlalchemy as sa
 
+from dagster_project.application.closing_commands import ClosureAct
+from dagster_project.application.closing_work import work
+from dagster_project.closure import plan as plan_module
+from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
+from dagster_project.store import closure_leases
+from dagster_project.store.closure_tables import closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
     ARCHIVE,
@@ -17,6 +26,7 @@ from tests.support.closure_targets import (
     TRACKER,
     MemoryTarget,
     event,
+    make_support_systems,
 )
 
 ONCE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
@@ -142,7 +152,9 @@ def test_a_worker_killed_around_an_effect_leaves_what_the_next_one_finishes_once
     assert quick.work().plans == 0, "the lease of the dead worker still runs"
     quick.work_on(2)
     assert quick.support.effects == ONCE_EACH
+    assert set(quick.states().values()) == {"done"}
     assert quick.plan().state == "complete"
+    assert quick.support.asked_again == (1 if moment == "before" else 0)
 
 
 def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureBench) -> None:
@@ -156,6 +168,7 @@ def test_a_lost_answer_is_unknown_and_is_probed_never_sent_again(bench: ClosureB
     bench.work_on(2)
     assert not asked
     assert bench.support.effects == ONCE_EACH
+    assert bench.states()["ledger_marked"] == "done"
     assert bench.plan().state == "complete"
 
 
@@ -187,48 +200,6 @@ def test_a_code_error_in_the_worker_compensates_nothing_and_leaves_the_step_as_i
     assert bench.support.effects == ONCE_EACH
 
 
-def test_a_target_that_is_down_is_left_alone_after_some_failures_and_does_not_keep_others(quick: ClosureBench) -> None:
-    target = quick.support.targets[QUEUE]
-    target.is_down = True
-    quick.admit()
-    for _ in range(30):
-        quick.work()
-        quick.pass_time(timedelta(seconds=1))
-    calls_in_half_a_minute = target.calls
-    assert calls_in_half_a_minute <= 6
-    assert quick.support.effects == {**ONCE_EACH, QUEUE: 0, NOTICES: 0}
-
-
-def test_a_pause_that_the_target_names_is_kept(quick: ClosureBench) -> None:
-    target = quick.support.targets[QUEUE]
-    target.is_down, target.after_seconds = True, 900.0
-    quick.admit()
-    quick.work()
-    calls = target.calls
-    quick.pass_time(timedelta(seconds=890))
-    quick.work()
-    assert target.calls == calls
-    quick.pass_time(timedelta(seconds=20))
-    quick.work()
-    assert target.calls > calls
-
-
-def test_many_attempts_in_vain_become_a_follow_up_that_ends_with_the_step(bench: ClosureBench) -> None:
-    target = bench.support.targets[QUEUE]
-    target.is_down = True
-    bench.admit()
-    bench.work_on(8)
-    assert bench.kinds == ["attempts_exhausted"]
-    (follow_up,) = bench.open_follow_ups()
-    assert follow_up.step == "queue_closed"
-    assert {one["step"]: one["state"] for one in follow_up.evidence["steps"]}["ledger_marked"] == "done"
-    target.is_down = False
-    bench.work_on(2)
-    assert bench.plan().state == "complete"
-    (ended,) = bench.overview().follow_ups
-    assert ended.resolved_by == "channelsafe"
-
-
 def test_a_target_that_shows_something_else_than_was_written_is_not_done(bench: ClosureBench) -> None:
     target = bench.support.targets[LEDGER]
     target.shows = {"review_marker": "none"}
@@ -241,18 +212,6 @@ def test_a_target_that_shows_something_else_than_was_written_is_not_done(bench: 
     bench.work_on(2)
     assert bench.support.effects == ONCE_EACH
     assert not bench.open_follow_ups()
-
-
-def test_a_refusal_for_good_is_a_follow_up_and_is_not_asked_again(quick: ClosureBench) -> None:
-    target = quick.support.targets[QUEUE]
-    target.refuses = True
-    quick.admit()
-    quick.work()
-    calls = target.calls
-    quick.work_on(3)
-    assert target.calls == calls
-    assert quick.kinds == ["target_refused"]
-    assert quick.states()["queue_closed"] == "refused"
 
 
 def test_a_subject_that_changes_between_look_and_write_is_looked_at_anew(quick: ClosureBench) -> None:
@@ -294,26 +253,6 @@ def test_two_plans_that_write_to_one_subject_have_rising_fences(quick: ClosureBe
     assert all(max(target.fences.values()) == 2 for target in quick.support.targets.values())
 
 
-def test_an_event_is_kept_while_the_authority_is_down_and_verified_when_it_is_back(bench: ClosureBench) -> None:
-    bench.support.authority_is_down = True
-    assert bench.admit().became == "event_postponed"
-    bench.work_on(2)
-    assert bench.support.effects == dict.fromkeys(ONCE_EACH, 0)
-    bench.support.authority_is_down = False
-    bench.work_on(2)
-    assert bench.support.effects == ONCE_EACH
-
-
-def test_an_authority_that_goes_down_in_mid_plan_stops_nothing_for_good(quick: ClosureBench) -> None:
-    quick.admit()
-    quick.support.authority_is_down = True
-    quick.work_on(2)
-    assert quick.support.effects == dict.fromkeys(ONCE_EACH, 0)
-    quick.support.authority_is_down = False
-    quick.work_on(3)
-    assert quick.support.effects == ONCE_EACH
-
-
 def test_the_authority_is_read_again_before_every_step_and_every_retry(quick: ClosureBench) -> None:
     quick.admit()
     reads = quick.support.reads
@@ -343,3 +282,116 @@ def test_the_memory_targets_would_count_a_second_effect() -> None:
         target.apply(TargetRequest(key=key, subject="Q-1", values={"queue_state": "closed"}, fence=1))
     target.apply(TargetRequest(key="two", subject="Q-1", values={"queue_state": "closed"}, fence=1))
     assert dict(target.effects) == {"one": 1, "two": 1}
+
+
+def test_workers_that_hurry_to_the_same_events_do_everything_once(bench: ClosureBench) -> None:
+    cases = [CASE, "CASE-2", "CASE-3"]
+    others = make_support_systems(*cases)
+    bench.support.records, bench.support.targets = others.records, others.targets
+    start = threading.Barrier(4)
+
+    def hurry() -> None:
+        start.wait()
+        for number, case in enumerate(cases):
+            bench.admit(event(f"evt-{number}", case))
+        for _ in range(4):
+            bench.work()
+
+    workers = [threading.Thread(target=hurry) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    bench.work_on(2)
+    assert bench.support.duplicated == 0
+    assert set(bench.support.effects.values()) == {3}
+    assert [one.state for one in bench.overview().plans] == ["complete"] * 3
+    assert bench.overview().deliveries == {"admitted": 3, "duplicate": 9}
+
+
+def test_a_revert_that_comes_between_look_and_intent_lets_nothing_more_be_written(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+
+    def revert() -> None:
+        target.looked_at = lambda: None
+        quick.command(ClosureAct.REVERT, plan=quick.plan().plan)
+
+    target.looked_at = revert
+    quick.admit()
+    assert quick.work().outcomes["overtaken"] == 1
+    quick.work_on(2)
+    assert quick.plan().state == "reverted"
+    assert quick.support.effects == {ARCHIVE: 2, TRACKER: 2, LEDGER: 0, QUEUE: 0, NOTICES: 0}
+
+
+def test_a_revert_that_comes_while_an_effect_is_on_its_way_takes_it_back_too(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+
+    def revert(_request: TargetRequest) -> None:
+        target.after = lambda _request: None
+        quick.command(ClosureAct.REVERT, plan=quick.plan().plan)
+
+    target.after = revert
+    quick.admit()
+    quick.work_on(2)
+    assert quick.plan().state == "reverted"
+    assert quick.support.effects == {ARCHIVE: 2, TRACKER: 2, LEDGER: 2, QUEUE: 0, NOTICES: 0}
+    assert quick.support.duplicated == 0
+
+
+def test_a_plan_of_an_older_program_is_finished_as_it_was_planned(
+    quick: ClosureBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer program has another order of steps, and would write other values."""
+    quick.admit()
+    monkeypatch.setitem(STEPS, 2, tuple(reversed(STEPS[1])))
+    monkeypatch.setattr(plan_module, "PLAN_VERSION", 2)
+    monkeypatch.setattr(plan_module, "planned_steps", lambda *_parts: ())
+    quick.work()
+    assert quick.plan().state == "complete"
+    assert quick.support.effects == ONCE_EACH
+
+
+def test_a_plan_of_a_newer_program_is_left_alone(quick: ClosureBench) -> None:
+    quick.admit()
+    with quick.workspace.store.begin() as transaction:
+        transaction.connection.execute(sa.update(closure_plans).values(plan_version=99))
+    assert quick.work().plans == 0
+    assert not any(quick.support.effects.values())
+
+
+def test_one_case_can_be_worked_alone(tmp_path: Path) -> None:
+    bench = make_closure_bench(tmp_path, CASE, "CASE-2")
+    bench.admit()
+    bench.admit(event("evt-2", "CASE-2"))
+    work(bench.workspace, bench.support.systems, at_most=9, chance=SystemRandom(), case="CASE-2")
+    assert bench.plan("CASE-2").state == "complete"
+    assert {one.state for one in bench.plan(CASE).steps} == {"pending"}
+
+
+def test_a_lease_is_one_workers_until_it_ends_and_a_later_one_has_a_greater_token(bench: ClosureBench) -> None:
+    bench.admit()
+    plan, now = bench.plan().plan, bench.workspace.clock.now()
+    with bench.workspace.store.begin() as transaction:
+        first = closure_leases.acquire(transaction, plan, now=now, seconds=60)
+        assert first is not None
+        assert closure_leases.acquire(transaction, plan, now=now + timedelta(seconds=59), seconds=60) is None
+        later = closure_leases.acquire(transaction, plan, now=now + timedelta(seconds=60), seconds=60)
+        assert later is not None
+        assert later.token > first.token
+        assert not closure_leases.renew(transaction, first, now=now + timedelta(seconds=61), seconds=60)
+        assert closure_leases.renew(transaction, later, now=now + timedelta(seconds=61), seconds=60)
+        closure_leases.release(transaction, first, now=now + timedelta(seconds=62))
+        assert closure_leases.is_held(transaction, plan, now + timedelta(seconds=63))
+
+
+def test_a_receipt_that_was_kept_is_not_asked_for_again_even_of_a_target_that_forgets(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+    target.shows = {"review_marker": "none"}
+    quick.admit()
+    quick.work()
+    target.shows = None
+    target.receipts.clear()
+    quick.work_on(2)
+    assert target.asked.total() == 1
+    assert quick.states()["ledger_marked"] == "done"

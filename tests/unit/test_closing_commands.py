@@ -145,6 +145,7 @@ def test_what_a_person_changed_since_is_not_overwritten_but_handed_over(bench: C
     bench.work_on(2)
     assert bench.support.targets[LEDGER].values(f"LED-{CASE}")["review_marker"] == "checked_by_audit"
     assert bench.kinds == ["edited_since"]
+    assert sum(bench.support.targets[LEDGER].asked.values()) == 1, "no undo is even asked for"
     assert bench.plan().state == "reverting"
     assert bench.support.effects[NOTICES] == 1
     bench.command(ClosureAct.SKIP, plan=plan, step="ledger_marked", reason="kept as audit wants it")
@@ -222,6 +223,8 @@ def test_a_worker_killed_around_an_undo_leaves_what_the_next_one_finishes_once(
     assert quick.plan().state == "reverted"
     assert quick.support.effects == TWICE_EACH
     assert quick.support.duplicated == 0
+    assert set(quick.states("undo").values()) == {"done"}
+    assert quick.support.asked_again == (1 if moment == "before" else 0)
 
 
 def test_a_reverted_disposition_is_not_propagated_again_by_its_event(quick: ClosureBench) -> None:

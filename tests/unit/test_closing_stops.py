@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 import pytest
@@ -11,10 +12,13 @@ import sqlalchemy as sa
 
 from dagster_project.application.closing import MOST_BYTES
 from dagster_project.application.closing_commands import ClosureAct
+from dagster_project.application.closing_verifying import claim_event, verify_admitted
 from dagster_project.closure.disposition import ArchiveReference, DispositionEvent
 from dagster_project.closure.follow_ups import KIND_OF
+from dagster_project.closure.targets import OutcomeUnknown, TargetRequest
 from dagster_project.closure.verification import standing_of, verify_event, verify_plan
 from dagster_project.errors import UnsafeOrRejected
+from dagster_project.store import closures
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
     ARCHIVE,
@@ -28,6 +32,7 @@ from tests.support.closure_targets import (
     event,
     make_support_systems,
 )
+from tests.support.trusted_people import code_of
 
 NOTHING = {
     "archive_attachments": 0,
@@ -199,6 +204,41 @@ def test_a_step_with_an_unknown_outcome_is_settled_by_a_probe_also_once_the_plan
     assert quick.plan().state == "stopped"
 
 
+def test_a_plan_that_is_stopped_writes_nothing_more_even_if_the_record_agrees_again(quick: ClosureBench) -> None:
+    """Only a person lets it go on; what was begun is found to have had no effect."""
+    ledger = quick.support.targets[LEDGER]
+
+    def lose(_request: TargetRequest) -> None:
+        quick.support.change(state="reopened")
+        raise OutcomeUnknown("read_timeout")
+
+    ledger.before = lose
+    quick.admit()
+    quick.work()
+    assert quick.states()["ledger_marked"] == "unknown"
+    quick.support.change(state="closure_approved")
+    ledger.before = lambda _request: None
+    quick.work_on(2)
+    assert quick.plan().state == "stopped"
+    assert quick.states()["ledger_marked"] == "pending"
+    assert quick.support.effects[LEDGER] == 0
+
+
+def test_an_event_that_another_worker_stopped_makes_no_plan(quick: ClosureBench) -> None:
+    quick.support.authority_is_down = True
+    quick.admit()
+    quick.support.authority_is_down = False
+    with quick.workspace.store.read() as transaction:
+        (row,) = closures.events_of(transaction)
+    quick.support.change(state="reopened")
+    chance = SystemRandom()
+    assert verify_admitted(quick.workspace, quick.support.systems, row, chance) == "event_stale"
+    quick.support.change(state="closure_approved")
+    assert verify_admitted(quick.workspace, quick.support.systems, row, chance) == "event_overtaken"
+    assert claim_event(quick.workspace, row) is None
+    assert not quick.overview().plans
+
+
 def test_a_record_that_the_tracker_does_not_have_stops_the_plan(quick: ClosureBench) -> None:
     quick.support.targets[TRACKER].subjects.clear()
     quick.admit()
@@ -272,6 +312,7 @@ def test_a_hostile_event_is_refused_and_nothing_of_its_text_is_kept(
         quick.admit(HOSTILE[name])
     assert CANARY not in str(refused.value) + caplog.text
     assert refused.value.__cause__ is None
+    assert (refused.value.code == "event_too_large") is (len(HOSTILE[name]) > MOST_BYTES)
     assert quick.overview().deliveries == {"refused": 1}
     assert not quick.overview().events
     for file in quick.workspace.settings.home.rglob("*"):
@@ -296,6 +337,15 @@ def test_a_stopped_event_goes_on_once_the_record_itself_carries_what_was_missing
     assert bench.plan().state == "complete"
     assert not bench.open_follow_ups()
     assert [one.resolved_by for one in bench.overview().follow_ups] == ["sam", "sam"]
+
+
+def test_only_an_event_that_was_stopped_is_verified_again(quick: ClosureBench) -> None:
+    quick.admit()
+    number = quick.overview().events[0].event
+    assert code_of(lambda: quick.command(ClosureAct.RETRY, event=number)) == "event_not_stopped"
+    assert code_of(lambda: quick.command(ClosureAct.RETRY, event=number + 1)) == "event_not_stopped"
+    quick.work()
+    assert quick.plan().state == "complete"
 
 
 def test_resolving_a_follow_up_begins_nothing(quick: ClosureBench) -> None:
