@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from dagster_project.application.analytics import publish
 from dagster_project.application.closing_commands import ClosureAct
 from dagster_project.application.closing_due import due_cases
 from dagster_project.application.closing_invariants import judge_closures
@@ -191,3 +192,16 @@ def test_going_on_after_the_last_case_reaches_all_that_are_due(tmp_path: Path) -
         after = found[-1].event_number
         asked.append([one.case for one in found])
     assert asked == [["CASE-0", "CASE-1"], ["CASE-2", "CASE-3"], ["CASE-4", "CASE-0"]]
+
+
+@pytest.mark.postgresql
+def test_a_closure_in_postgresql_is_judged_found_due_and_published_too(tmp_path: Path, postgresql_url: str) -> None:
+    bench = make_closure_bench(tmp_path, database_url=postgresql_url)
+    bench.admit()
+    assert [one.case for one in due_cases(bench.workspace, limit=5)] == [CASE]
+    bench.work()
+    bench.command(ClosureAct.REVERT, plan=1)
+    bench.work_on(2)
+    assert broken(bench) == {}
+    assert publish(bench.workspace).is_new
+    assert not publish(bench.workspace).is_new
