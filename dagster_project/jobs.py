@@ -14,6 +14,7 @@ from typing import Final
 
 import dagster as dg
 
+from assets.closures import closure_propagation
 from assets.packages import package_lineage, release_manifest, service_state_package, source_snapshot
 from assets.releases import released_package
 from assets.reports import events_of_refresh, events_of_stale
@@ -109,6 +110,12 @@ def report_refreshes() -> None:
     """One op. A run, because Dagster keeps one result per check, partition and run: without runs, only the first."""
     show_what_went_without_a_run()
 
+
+propagate_closure = dg.define_asset_job(
+    "propagate_closure",
+    selection=dg.AssetSelection.assets(closure_propagation),
+    description="Propagate the final dispositions of one case, as far as its systems can be reached.",
+)
 
 publish_analytics = dg.define_asset_job(
     "publish_analytics",

@@ -25,12 +25,20 @@ from dagster_project.jobs import (
     BULK_JOB,
     LONGEST_REPORT,
     REPORT_JOB,
+    propagate_closure,
     publish_analytics,
     refresh_incident,
     refresh_pending_incidents,
     report_refreshes,
 )
-from dagster_project.partitions import REVISION_TAG, incident_partitions, unknown_incidents
+from dagster_project.partitions import (
+    REVISION_TAG,
+    case_partitions,
+    incident_partitions,
+    may_be_case,
+    unknown_cases,
+    unknown_incidents,
+)
 from resources.workspace import WorkspaceResource
 
 # Dagster gives a tick one minute. Files are taken one by one, and what is left by then waits for the next tick.
@@ -45,6 +53,10 @@ SECONDS_BETWEEN_SWEEPS: Final = 60
 SECONDS_BETWEEN_ROUNDS: Final = 30
 LONGEST_ROUND: Final = timedelta(seconds=20)
 SEVERITY_ONE_PER_TICK: Final = 5
+SECONDS_BETWEEN_CLOSURES: Final = 5
+CASES_PER_TICK: Final = 20
+# A case that is due still, or again, gets another run after so long: its last one may have died.
+SECONDS_UNTIL_ANOTHER_RUN: Final = 30
 TIME_TO_TAKE_THE_LANE: Final = timedelta(seconds=60)
 PARTITION_TAG: Final = "dagster/partition"
 PRIORITY_TAG: Final = "dagster/priority"
@@ -163,6 +175,41 @@ def unpublished_results(channelsafe: dg.ResourceParam[WorkspaceResource]) -> dg.
         return dg.SkipReason("the analysts' files are up to date")
     hour = channelsafe.workspace.clock.now().strftime("%Y-%m-%dT%H")
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{position}:{hour}")], cursor=position)
+
+
+@dg.sensor(
+    job=propagate_closure,
+    minimum_interval_seconds=SECONDS_BETWEEN_CLOSURES,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for a run of each case with an event to be verified, or a step to be tried, that no worker has.",
+)
+def due_closures(
+    context: dg.SensorEvaluationContext, channelsafe: dg.ResourceParam[WorkspaceResource]
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for runs by what the store says is due; a run too many finds nothing to do."""
+    # Not with the code location: closures cost its start tens of milliseconds.
+    from dagster_project.application.closing_due import due_cases
+
+    if channelsafe.settings.support_systems is None:
+        return dg.SkipReason("no support systems are named")
+    try:
+        workspace = channelsafe.workspace
+        due = due_cases(workspace, limit=CASES_PER_TICK, after=int(context.cursor or 0))
+    except ChannelsafeError as error:
+        return dg.SkipReason(f"nothing could be read: {_reason(error)}")
+    shown = [one for one in due if may_be_case(one.case)]
+    if len(shown) < len(due):
+        context.log.error("%d cases can be no partitions: `channelsafe closure work` does them", len(due) - len(shown))
+    if not due:
+        return dg.SkipReason("no closure is due")
+    turn = int(workspace.clock.now().timestamp()) // SECONDS_UNTIL_ANOTHER_RUN
+    unknown = unknown_cases(context.instance, (one.case for one in shown))
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(f"event-{one.event_number}:{turn}", partition_key=one.case) for one in shown],
+        dynamic_partitions_requests=[case_partitions.build_add_request(unknown)] if unknown else [],
+        # The next tick goes on from here, so that cases which are due again and again keep no others waiting.
+        cursor=str(due[-1].event_number),
+    )
 
 
 def _admit_dropped_files(workspace: Workspace) -> ChannelsafeError | None:

@@ -165,8 +165,12 @@ def _put_in_place(workspace: Workspace, position: Position, definition: str, bui
 def _rows(
     workspace: Workspace, transaction: Transaction, position: Position, positions: Mapping[str, str]
 ) -> Iterator[Row]:
+    # Not with the code location: see `analytics_position`.
+    from dagster_project.application.analytics_closures import closure_rows
+
     yield from Reading(transaction).every_row(positions)
     yield from released_rows(workspace, transaction, positions)
+    yield from closure_rows(transaction)
     for incident, reached in positions.items():
         yield PositionRow(incident=incident, position=reached)
     yield PublicationRow(

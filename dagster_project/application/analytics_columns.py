@@ -172,6 +172,79 @@ def _findings_by_kind() -> Table:
     return Table("findings_by_kind", columns, ("kind",))
 
 
+def _closures() -> Table:
+    table = TABLES["closure_plans"]
+    columns = (
+        *pick(table.columns, "plan_id event_number case_digest state audit_row"),
+        _count("steps", "How many steps it has."),
+        _count("finished_steps", "How many of them are finished, skipped ones included."),
+        _count("skipped_steps", "How many of them an operator skipped."),
+        _flag("repaired", "Whether an operator ever had to act on it, its event, or a follow-up of either."),
+        _flag("waits_for_people", "Whether it is stopped, or a follow-up about it or its event is open."),
+        *pick(table.columns, "created_at finished_at"),
+    )
+    return Table("closures", columns, table.unique)
+
+
+def _closures_without_repair() -> Table:
+    columns = (
+        _count("closures", "How many dispositions were verified and planned."),
+        _count("under_way", "How many of them are being propagated and wait for nobody."),
+        _count("complete", "How many are complete."),
+        _count("without_repair", "How many of the complete ones no operator ever had to act on."),
+        _share("share_without_repair", "Is without_repair / (closures - under_way); NULL where all are under way."),
+    )
+    return Table("closures_without_repair", columns, ())
+
+
+def _closure_events_caught() -> Table:
+    kinds = ("duplicate", "stale", "mismapped", "conflicting", "out_of_bounds")
+    columns = (
+        Column("kind", "VARCHAR", nullable=False, description="What was wrong with an event.", allowed=kinds),
+        _count("caught", "How many events were caught."),
+        _count("before_a_write", "How many of them before anything was written for them."),
+        _share("share_before_a_write", "Is before_a_write / caught; NULL where none was caught."),
+    )
+    return Table("closure_events_caught", columns, ("kind",))
+
+
+def _closure_audit() -> Table:
+    columns = (
+        _count("complete", "How many closures are complete."),
+        _count("filled", "How many of them have an audit row with every member filled."),
+        _count("with_skipped", "How many have one in which what was skipped is typed so, with its reason."),
+        _count("missing_or_wrong", "How many have none, or one that is not of its form."),
+        _share("share_with_audit_row", "Is (filled + with_skipped) / complete."),
+    )
+    return Table("closure_audit", columns, ())
+
+
+def _closure_recoveries() -> Table:
+    table = TABLES["closure_steps"]
+    held_up = replace(pick(table.columns, "first_held_up_at")[0], nullable=False, description=_HELD_UP)
+    columns = (
+        *pick(table.columns, "plan_id step direction"),
+        held_up,
+        *pick(table.columns, "ended finished_at"),
+        Column(
+            "recovered",
+            "VARCHAR",
+            nullable=False,
+            description="Whether the step was done without an operator, after one acted on its closure, or not at all.",
+            allowed=("by_itself", "after_a_command", "not_done"),
+        ),
+        Column(
+            "seconds",
+            "BIGINT",
+            nullable=True,
+            description="From when it was first held up until it was done; NULL where it was not.",
+        ),
+        _count("done_meanwhile", "How many other steps of the closure were done while it was held up."),
+    )
+    return Table("closure_recoveries", columns, table.unique)
+
+
+_HELD_UP: Final = "When a system first could not be used for it, or refused it."
 # The views, in the order in which they build on each other; one file in `sql/` each.
 VIEWS: Final = _by_name(
     _passed_candidates(),
@@ -196,5 +269,12 @@ VIEWS: Final = _by_name(
     _same("findings"),
     _acceptance(),
     _findings_by_kind(),
+    _same("closure_steps"),
+    _same("closure_follow_ups"),
+    _closures(),
+    _closures_without_repair(),
+    _closure_events_caught(),
+    _closure_audit(),
+    _closure_recoveries(),
     _same("publication"),
 )

@@ -25,10 +25,11 @@ SEAL_NAME: Final = "publication.json"
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """How far each log had come. Every part only ever rises, so an equal position means that nothing is new.
+    """How far each log had come. No position comes twice, so an equal one means that nothing is new.
 
     `revisions` and `observed_revisions` are sums over all incidents; they rise with every pending change, and with
-    every refresh that observes one. The last eight parts are counts.
+    every refresh that observes one. The parts after them are counts. Of closures they count what is settled: an event
+    that is verified once more counts as unsettled until then, but the command that asked for it is one more.
     """
 
     candidate_id: int
@@ -44,6 +45,15 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     receipts: int
     findings: int
+    closure_deliveries: int
+    closure_events_settled: int
+    closure_plans: int
+    closure_steps_finished: int
+    closure_steps_held_up: int
+    closure_audit_rows: int
+    closure_follow_ups: int
+    closure_follow_ups_resolved: int
+    closure_commands: int
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +75,9 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 def position_of(transaction: Transaction) -> Position:
     """Return the present position of the store."""
+    # Not with the code location, which loads this module: the tables of closures cost its start too much.
+    from dagster_project.store.closure_position import closure_counts
+
     statement = sa.select(
         _of(candidates, sa.func.max(candidates.c.candidate_id)).label("candidate_id"),
         _of(release_checks, sa.func.max(release_checks.c.check_id)).label("check_id"),
@@ -81,7 +94,7 @@ def position_of(transaction: Transaction) -> Position:
     )
     found = transaction.connection.execute(statement).mappings().one()
     counted = {name: int(value or 0) for name, value in found.items()}
-    return Position(log_sequence=records.last_sequence(transaction), **counted)
+    return Position(log_sequence=records.last_sequence(transaction), **counted, **closure_counts(transaction))
 
 
 def incident_positions(transaction: Transaction) -> dict[str, str]:

@@ -15,6 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, get_args
 
+from dagster_project.application.analytics_closure_rows import CLOSURE_TABLES
 from dagster_project.application.findings import FINDING_KINDS
 from dagster_project.application.receipts import RECEIPT_KINDS
 from dagster_project.application.reporting import VALIDITY_RULE
@@ -414,5 +415,6 @@ TABLES: Final[Mapping[str, type[Row]]] = MappingProxyType(
         "findings": FindingRow,
         "positions": PositionRow,
         "publication": PublicationRow,
+        **CLOSURE_TABLES,
     }
 )

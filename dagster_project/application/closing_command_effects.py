@@ -101,7 +101,8 @@ def _retry_plan(given: Given) -> None:
         next_at = None if _waits_for_others(plan, one, ours) else given.now
         closures.change_step(transaction, one, state=state, attempts=0, next_at=next_at, last_error=None)
     found = closure_follow_ups.open_follow_ups_of_plan(transaction, row.plan_id)
-    given.resolve([one.follow_up_id for one in found if command.step in {"", one.step}])
+    # What is about the whole plan is answered by its going on, also where one step alone is tried again.
+    given.resolve([one.follow_up_id for one in found if not one.step or command.step in {"", one.step}])
     move_plan_on(transaction, row.plan_id, plan, given.now)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from dagster_project.closure.audit_row import audit_row_bytes, fill_audit_row
+from dagster_project.closure.audit_row import AuditRow, audit_row_bytes, fill_audit_row
 from dagster_project.closure.commands import read_command
 from dagster_project.closure.follow_ups import GUIDES, FollowUpKind
 from dagster_project.closure.plan import Plan, direction_of, is_finished, read_plan, states_by_name
@@ -163,14 +163,23 @@ def _wake_last(transaction: Transaction, plan: Plan, steps: Sequence[StepRow], a
 
 
 def _complete(transaction: Transaction, row: PlanRow, plan: Plan, steps: Sequence[StepRow], at: datetime) -> None:
+    body = audit_row_bytes(audit_row_of(transaction, plan, steps))
+    closures.change_plan(transaction, row, state=PlanState.COMPLETE.value, finished_at=at)
+    closure_follow_ups.add_audit_row(transaction, row.plan_id, body, at)
+    write_entry(transaction, AuditAction.CLOSURE_COMPLETED, _subject(row), body, at)
+
+
+def audit_row_of(transaction: Transaction, plan: Plan, steps: Sequence[StepRow]) -> AuditRow:
+    """Return the audit row that follows from where the steps of a plan stand.
+
+    Raises:
+        ValueError: a step is not finished.
+    """
     forward = [one for one in steps if one.direction == Direction.APPLY]
     reasons = {one.name: _reason(transaction, one) for one in forward if one.state == StepState.SKIPPED_BY_OPERATOR}
     order = [one.name for one in plan.steps]
     states = states_by_name(sorted(forward, key=lambda one: order.index(one.name)), Direction.APPLY)
-    body = audit_row_bytes(fill_audit_row(plan, states, reasons))
-    closures.change_plan(transaction, row, state=PlanState.COMPLETE.value, finished_at=at)
-    closure_follow_ups.add_audit_row(transaction, row.plan_id, body, at)
-    write_entry(transaction, AuditAction.CLOSURE_COMPLETED, _subject(row), body, at)
+    return fill_audit_row(plan, states, reasons)
 
 
 def _reason(transaction: Transaction, step: StepRow) -> str:

@@ -124,8 +124,8 @@ class Working:
 
     def defer(self, step: StepRow, until: datetime) -> str:
         """Try a step no sooner than a system may be called again; that is no attempt."""
-        with self.commit() as (transaction, _now):
-            self.change(transaction, step, next_at=until)
+        with self.commit() as (transaction, now):
+            self.change(transaction, step, next_at=until, first_held_up_at=step.first_held_up_at or now)
         return "deferred"
 
     def postpone(self, step: StepRow, failure: TargetFailure, system: str, state: StepState) -> str:
@@ -154,7 +154,8 @@ class Working:
         # An attempt that committed its intent was counted with it.
         attempts = step.attempts + (step.state != StepState.INTENT)
         next_at = max(now + pause_after(attempts, self.chance), no_sooner)
-        self.change(transaction, step, state=state.value, attempts=attempts, next_at=next_at, last_error=code, **values)
+        held_up = {"last_error": code, "first_held_up_at": step.first_held_up_at or now}
+        self.change(transaction, step, state=state.value, attempts=attempts, next_at=next_at, **held_up, **values)
         if attempts >= MOST_ATTEMPTS:
             hand_over_plan(transaction, kind, self.row, {"code": code}, now, step=step.name)
 
@@ -162,7 +163,7 @@ class Working:
         """Have a step wait for a person, because trying again would not help."""
         with self.commit() as (transaction, now):
             values = {"state": StepState.REFUSED.value, "next_at": None, "last_error": known_code(code)}
-            self.change(transaction, step, **values)
+            self.change(transaction, step, first_held_up_at=step.first_held_up_at or now, **values)
             hand_over_plan(transaction, kind, self.row, {"code": known_code(code)}, now, step=step.name)
         return "refused"
 

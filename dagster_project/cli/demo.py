@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from dagster_project.application.analytics import publish
+from dagster_project.application.closing_overview import ClosureOverview, closure_overview
 from dagster_project.application.demo_reviews import begin_reviews
 from dagster_project.application.demo_store import make_demo_store
 from dagster_project.application.landing import admit_landing
@@ -25,6 +26,7 @@ from dagster_project.application.profiles import assign_profile, load_profile, s
 from dagster_project.application.version_history import version_history
 from dagster_project.application.view_layout import lay_out_views
 from dagster_project.application.workspace import Workspace, open_workspace
+from dagster_project.cli.demo_closures import closure_lines, play_closures
 from dagster_project.cli.development import seed_dagster_home
 from dagster_project.cli.output import json_option, print_json
 from dagster_project.cli.printing import headline, held_text, history_lines, open_item_line, reason_text
@@ -67,6 +69,7 @@ def demo(settings: Settings, *, as_json: bool) -> None:
             _say_step(workspace, scenario, say, succeeded=outcome.success)
             for line in (*review.left_by_policy(), *review.after_step(step.number)):
                 say(f"       {line}")
+    play_closures(workspace, clock, review.keys, say)
     end = _end(workspace, scenario)
     if as_json:
         print_json(end)
@@ -88,6 +91,7 @@ class DemoEnd:
     pages: tuple[str, ...]
     analytics: str
     published_candidates: int
+    closures: ClosureOverview
 
 
 def _end(workspace: Workspace, scenario: Scenario) -> DemoEnd:
@@ -100,6 +104,7 @@ def _end(workspace: Workspace, scenario: Scenario) -> DemoEnd:
         pages=tuple(map(str, pages)),
         analytics=str(workspace.settings.published_analytics / "internal.duckdb"),
         published_candidates=report.candidates,
+        closures=closure_overview(workspace),
     )
 
 
@@ -162,9 +167,12 @@ def _print_end(workspace: Workspace, end: DemoEnd) -> None:
     click.echo(f"\nFailed release checks: {len(failed)}")
     for one in failed:
         click.echo(f"  {one.bridge} at {one.evaluated_at:%H:%M}: {reason_text(one.reasons)}; no internal manifest")
+    for line in closure_lines(end.closures):
+        click.echo(line)
     settings = workspace.settings
     click.echo(f"\nPages:     {settings.views / end.incident} ({len(end.pages)} contents; open the last package.html)")
     click.echo(f"DuckDB:    {end.analytics} ({end.published_candidates} candidates)")
     click.echo(f"Published: {settings.published} (what customers get; `channelsafe verify FOLDER` proves it)")
     click.echo(f"Explain:   {_command(settings)} explain {end.incident} harbourline /incident_status")
+    click.echo(f"Closures:  {_command(settings)} closure show CASE-2045")
     click.echo("Dagster:   make dev, then http://127.0.0.1:3000")

@@ -124,6 +124,13 @@ def audit_row_bytes(row: AuditRow) -> bytes:
     return canonical_bytes(document_of(row))
 
 
+def audit_row_kind(document: Mapping[str, Any]) -> str:
+    """Return what a stored audit row is: ``filled``, ``skipped`` where a member is typed so, ``wrong`` in no form."""
+    if not _validator().is_valid(dict(document)):
+        return "wrong"
+    return "skipped" if document["steps_skipped"] else "filled"
+
+
 @cache
 def _validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(AUDIT_ROW_SCHEMA)

@@ -96,6 +96,8 @@ closure_steps = sa.Table(
     sa.Column("last_error", text(), nullable=True),
     sa.Column("command_digest", text(), nullable=True),
     sa.Column("finished_at", Instant(), nullable=True),
+    # Kept when it is done: how long an outage lasted for a step is told apart from how long the step waited.
+    sa.Column("first_held_up_at", Instant(), nullable=True),
     sa.CheckConstraint("direction IN ('apply', 'undo')", name="direction_known"),
     sa.CheckConstraint(f"state IN ('pending', 'intent', 'unknown', 'refused', {_SETTLED})", name="state_known"),
     sa.CheckConstraint(f"(state IN ({_SETTLED})) = (finished_at IS NOT NULL)", name="finished_at_an_instant"),

@@ -73,7 +73,10 @@ class PlanRow:
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
-    """A stored step, in one direction. What is written and what stood before are sealed bodies."""
+    """A stored step, in one direction. What is written and what stood before are sealed bodies.
+
+    `first_held_up_at` is when a system first could not be used for it, or refused it; None where none ever did.
+    """
 
     plan_id: int
     name: str
@@ -94,6 +97,7 @@ class StepRow:
     last_error: str | None
     command_digest: str | None
     finished_at: datetime | None
+    first_held_up_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

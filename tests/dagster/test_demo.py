@@ -59,6 +59,26 @@ def test_open_items_pages_analysts_file_and_the_way_to_the_ui_are_named(printed:
     assert "make dev" in printed
 
 
+def test_closures_are_propagated_once_or_stopped_for_people(printed: str) -> None:
+    assert "event evt-101 of CASE-2041: duplicate, nothing is done again" in printed
+    assert "event evt-102 of CASE-2042: admitted, stale" in printed
+    assert "event evt-103 of CASE-2043: admitted, mismapped" in printed
+    assert "steps: 3 done, 1 postponed\n  09:32  The tracker is back.\n         steps: 2 done" in printed
+    assert "The systems themselves count 14 effects, 0 of them repeated." in printed
+    table = printed.partition("\nSteps of closures\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split() for line in table[1:]] == [
+        ["CASE-2041", *["done"] * 5],
+        ["CASE-2044", *["done"] * 5],
+        ["CASE-2045", *["done"] * 3, "skipped_by_operator", "done"],
+    ]
+    follow_ups = printed.partition("\nFollow-ups of closures\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in follow_ups if line[2] != " "] == [
+        "stale_disposition",
+        "mismapped_disposition",
+        "target_refused",
+    ]
+
+
 def test_the_demo_can_be_run_again_and_touches_no_store_that_it_did_not_make(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     precious = tmp_path / "home" / "channelsafe.sqlite3"

@@ -102,10 +102,12 @@ def leaked(file: Path) -> set[str]:
 
 def test_every_view_answers_after_the_sample_scenario(workspace: Workspace) -> None:
     counts = {view: len(rows) for view, rows in everything(workspace).items()}
-    # Nobody released anything in this story; releases have a story of their own (`test_analytics_releases`).
+    # Nobody released or closed anything in this story; that has stories of its own (`test_analytics_releases`,
+    # `test_analytics_closures`).
     assert {view for view, count in counts.items() if not count} == {
         "released_versions", "released_fields", "version_origins", "decisions", "receipts", "findings", "acceptance",
-        "findings_by_kind",
+        "findings_by_kind", "closures", "closure_steps", "closure_follow_ups", "closures_without_repair",
+        "closure_events_caught", "closure_audit", "closure_recoveries",
     }  # fmt: skip
     assert counts["candidates"] == 2 * len(load_scenario().steps)
     assert counts["manifests"] == counts["passed_candidates"] == counts["candidates"] - 2

@@ -131,6 +131,7 @@ def _create_steps() -> None:
         sa.Column("last_error", text(), nullable=True),
         sa.Column("command_digest", text(), nullable=True),
         sa.Column("finished_at", Instant(), nullable=True),
+        sa.Column("first_held_up_at", Instant(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('done', 'already_completed', 'skipped_by_operator')) = (finished_at IS NOT NULL)",
             name=op.f("ck_closure_steps_finished_at_an_instant"),
