@@ -75,6 +75,11 @@ class _DemoTarget:
         self._reach()
         return self.target.probe(key)
 
+    def raise_fence(self, subject: str, fence: int) -> None:
+        """As the target, where it can be reached."""
+        self._reach()
+        self.target.raise_fence(subject, fence)
+
     def apply(self, request: TargetRequest) -> TargetReceipt:
         """As the target, where it can be reached and does not refuse."""
         self._reach()
