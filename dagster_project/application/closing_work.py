@@ -7,6 +7,7 @@ calls this (the command line, Dagster) knows nothing of it; the truth is in the 
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 from dagster_project.application.closing_forward import take_step
@@ -14,15 +15,23 @@ from dagster_project.application.closing_records import plan_of
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_undo import take_back
 from dagster_project.application.closing_verifying import claim_event, verify_admitted
-from dagster_project.application.closing_working import LEASE_SECONDS, LeaseLost, Overtaken, Working
+from dagster_project.application.closing_working import AUTHORITY, LEASE_SECONDS, LeaseLost, Overtaken, Working
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.plan import direction_of, next_steps
-from dagster_project.closure.states import Direction
+from dagster_project.closure.states import Direction, PlanState
 from dagster_project.closure.steps import STEPS
 from dagster_project.store import closure_leases, closures
 from dagster_project.store.closures import PlanRow, StepRow
 
 _LOOKED_AT = 50
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A step to be tried now, and until when a system that it needs is left alone."""
+
+    step: StepRow
+    left_alone_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,13 @@ def work(
         if claimed is not None:
             outcomes[verify_admitted(workspace, systems, claimed, chance)] += 1
     worked: set[int] = set()
-    while len(worked) < at_most:
-        working = _claim(workspace, systems, chance, worked, case)
-        if working is None:
-            break
-        worked.add(working.row.plan_id)
-        outcomes.update(_work_plan(working))
+    while len(worked) < at_most and (plans := _due_plans(workspace, worked, case)):
+        for plan in plans[: at_most - len(worked)]:
+            working = _take(workspace, systems, chance, plan)
+            if working is None:  # others are at work: what is due is another list now
+                break
+            worked.add(plan.plan_id)
+            outcomes.update(_work_plan(working))
     return WorkReport(len(worked), dict(sorted(outcomes.items())))
 
 
@@ -75,25 +85,23 @@ def due_cases(workspace: Workspace, *, limit: int) -> tuple[str, ...]:
     return tuple(sorted(cases)[:limit])
 
 
-def _claim(
-    workspace: Workspace, systems: Systems, chance: Random, worked: Collection[int], case: str | None
-) -> Working | None:
-    """Take the lease of the plan that is due longest, of those not worked in this round."""
+def _due_plans(workspace: Workspace, worked: Collection[int], case: str | None) -> list[PlanRow]:
+    """Return plans that are due, the longest due first, but for those worked in this round."""
     limit = _LOOKED_AT + len(worked)
     with workspace.store.read() as transaction:
         due = closures.plans_to_work(transaction, workspace.clock.now(), tuple(STEPS), limit=limit, case_id=case)
-    for row in due:
-        if row.plan_id not in worked and (working := _take(workspace, systems, chance, row)) is not None:
-            return working
-    return None
+    return [one for one in due if one.plan_id not in worked]
 
 
 def _take(workspace: Workspace, systems: Systems, chance: Random, seen: PlanRow) -> Working | None:
+    """Take the lease of a plan that stands where it stood when it was seen; None where others were quicker."""
     with workspace.store.begin() as transaction:
+        row = closures.find_plan(transaction, seen.plan_id)
+        if row != seen:
+            return None
         now = workspace.clock.now()
         lease = closure_leases.acquire(transaction, seen.plan_id, now=now, seconds=LEASE_SECONDS)
-        row = closures.find_plan(transaction, seen.plan_id)
-        if lease is None or row is None:
+        if lease is None:
             return None
         return Working(workspace, systems, chance, lease, row, plan_of(transaction, row))
 
@@ -102,10 +110,9 @@ def _work_plan(working: Working) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     tried: set[str] = set()
     try:
-        while (step := _next(working, tried)) is not None:
-            tried.add(step.name)
-            is_undo = direction_of(working.row.state) is Direction.UNDO
-            outcomes[take_back(working, step) if is_undo else take_step(working, step)] += 1
+        while (turn := _next(working, tried)) is not None:
+            tried.add(turn.step.name)
+            outcomes[_try(working, turn)] += 1
     except LeaseLost:
         outcomes["lease_lost"] += 1
         return outcomes
@@ -117,12 +124,24 @@ def _work_plan(working: Working) -> Counter[str]:
     return outcomes
 
 
-def _next(working: Working, tried: Collection[str]) -> StepRow | None:
+def _try(working: Working, turn: _Turn) -> str:
+    if turn.left_alone_until is not None:
+        return working.defer(turn.step, turn.left_alone_until)
+    is_undo = direction_of(working.row.state) is Direction.UNDO
+    return take_back(working, turn.step) if is_undo else take_step(working, turn.step)
+
+
+def _next(working: Working, tried: Collection[str]) -> _Turn | None:
     """Return the next step that is due and was not tried in this round; None where the plan goes another way now."""
     with working.workspace.store.read() as transaction:
         row = closures.find_plan(transaction, working.row.plan_id)
-        steps = closures.steps_of(transaction, working.row.plan_id)
-    if row is None or row.state != working.row.state:
-        return None
-    due = next_steps(working.plan, row.state, steps, working.workspace.clock.now())
-    return next((one for one in due if one.name not in tried), None)
+        if row is None or row.state != working.row.state:
+            return None
+        now = working.workspace.clock.now()
+        due = next_steps(working.plan, row.state, closures.steps_of(transaction, row.plan_id), now)
+        step = next((one for one in due if one.name not in tried), None)
+        if step is None:
+            return None
+        # Neither an undo nor settling what a stopped plan had begun asks the authority.
+        systems = [step.target, *([AUTHORITY] if row.state == PlanState.OPEN else [])]
+        return _Turn(step, closure_leases.left_alone_until(transaction, systems, now))
