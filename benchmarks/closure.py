@@ -10,8 +10,9 @@ from the event to the fifth effect:
 
 Double calls are counted in the targets' own log of effects. DBOS is installed into an environment of its own
 (`benchmarks/dbos/requirements.lock`); without it and without a package index the exit code is 3. PostgreSQL is a
-private server that does not wait for its disk, unless ``--postgresql`` names one. CPU is that of the one process, the
-server's not included. Best of the rounds, in which all take turns. Run with ``python -m benchmarks.closure``.
+private server, as safe as it comes, unless ``--postgresql`` names one. Each side keeps its SQLite file as it ships:
+ours in WAL mode, DBOS in SQLite's own default. CPU is that of the one process, the server's not included. Best of the
+rounds, in which all take turns. Run with ``python -m benchmarks.closure``.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from typing import Final
 from sqlalchemy.engine import make_url
 
 from dagster_project.connections.targets.support_systems import count_effects
-from tests.fixtures.postgresql import PostgresqlServer, find_binaries, run_server
+from tests.fixtures.postgresql import DURABLE, PostgresqlServer, find_binaries, run_server
 from tests.support.closure_sites import Site, site_at
 
 ROOT: Final = Path(__file__).parents[1]
@@ -229,7 +230,7 @@ def _each(stack: ExitStack, folder: Path, url: str | None) -> Iterator[tuple[str
         address = make_url(url).set(drivername="postgresql+psycopg2")
         yield "PostgreSQL", _postgresql(stack, PostgresqlServer(address, _stays))
     elif binaries is not None:
-        yield "PostgreSQL", _postgresql(stack, stack.enter_context(run_server(binaries)))
+        yield "PostgreSQL", _postgresql(stack, stack.enter_context(run_server(binaries, DURABLE)))
     else:
         print("PostgreSQL is not installed, and none was named")
 
