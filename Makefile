@@ -80,6 +80,9 @@ format: install
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" benchmarks/dbos/requirements.in \
+		-o benchmarks/dbos/requirements.lock
 
 clean:
 	rm -rf .venv .channelsafe .channelsafe-keys .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -12,7 +12,7 @@ import msgspec
 
 from dagster_project.application.closing_records import hand_over_event
 from dagster_project.application.closing_systems import Systems
-from dagster_project.application.closing_verifying import claim_event, verify_admitted
+from dagster_project.application.closing_verifying import claim_within, verify_admitted
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.disposition import DispositionEvent
 from dagster_project.closure.follow_ups import FollowUpKind
@@ -61,15 +61,12 @@ def admit_event(workspace: Workspace, systems: Systems | None, body: bytes, *, c
     document = canonical_bytes(document_of(event))
     with workspace.store.begin() as transaction:
         outcome, row = _admit(workspace, transaction, event, document, len(body))
-    became = row.state
-    if outcome == "admitted":
-        became = "kept" if systems is None else _verify(workspace, systems, row, chance)
+        is_claimed = outcome == "admitted" and systems is not None
+        claimed = claim_within(transaction, row, workspace.clock.now()) if is_claimed else None
+    became = "kept" if outcome == "admitted" else row.state
+    if systems is not None and claimed is not None:
+        became = verify_admitted(workspace, systems, claimed, chance)
     return AdmittedEvent(outcome, row.event_number, row.source, row.event_id, row.case_id, became)
-
-
-def _verify(workspace: Workspace, systems: Systems, row: EventRow, chance: Random) -> str:
-    claimed = claim_event(workspace, row)
-    return "event_overtaken" if claimed is None else verify_admitted(workspace, systems, claimed, chance)
 
 
 def _parse(workspace: Workspace, body: bytes) -> DispositionEvent:

@@ -18,10 +18,6 @@ from dagster_project.store.closures import StepRow
 def take_step(working: Working, step: StepRow) -> str:
     """Take one step forward as far as it goes now; return what came of it."""
     target = working.target(step)
-    systems = [step.target, *([] if working.row.state == PlanState.STOPPED else [AUTHORITY])]
-    until = working.left_alone_until(*systems)
-    if until is not None:
-        return working.defer(step, until)
     if step.state in UNSETTLED:
         settled = settle_by_probe(working, step, target)
         if settled is not None:

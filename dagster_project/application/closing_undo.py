@@ -22,9 +22,6 @@ _NOT_RESTORABLE = "prior_value_refused"
 def take_back(working: Working, step: StepRow) -> str:
     """Take one step back as far as it goes now; return what came of it."""
     target = working.target(step)
-    until = working.left_alone_until(step.target)
-    if until is not None:
-        return working.defer(step, until)
     if step.state in UNSETTLED:
         settled = settle_by_probe(working, step, target)
         if settled is not None:

@@ -91,11 +91,13 @@ def claim_event(workspace: Workspace, row: EventRow) -> EventRow | None:
         The event as it is then; None where another worker was quicker.
     """
     with workspace.store.begin() as transaction:
-        values: dict[str, Any] = {
-            "attempts": row.attempts + 1,
-            "next_at": workspace.clock.now() + _VERIFIED_WITHIN,
-        }
-        return replace(row, **values) if closures.change_event(transaction, row, **values) else None
+        return claim_within(transaction, row, workspace.clock.now())
+
+
+def claim_within(transaction: Transaction, row: EventRow, now: datetime) -> EventRow | None:
+    """Claim an event in a transaction of the caller's; see `claim_event`."""
+    values: dict[str, Any] = {"attempts": row.attempts + 1, "next_at": now + _VERIFIED_WITHIN}
+    return replace(row, **values) if closures.change_event(transaction, row, **values) else None
 
 
 def _postpone(workspace: Workspace, row: EventRow, failure: TargetUnavailable, chance: Random) -> str:

@@ -15,7 +15,7 @@ from dagster_project.application.closing_records import plan_of
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_undo import take_back
 from dagster_project.application.closing_verifying import claim_event, verify_admitted
-from dagster_project.application.closing_working import LEASE_SECONDS, LeaseLost, Overtaken, Working
+from dagster_project.application.closing_working import AUTHORITY, LEASE_SECONDS, LeaseLost, Overtaken, Working
 from dagster_project.application.workspace import Workspace
 from dagster_project.closure.plan import direction_of, next_steps
 from dagster_project.closure.states import Direction, PlanState
@@ -25,6 +25,14 @@ from dagster_project.store.closures import StepRow
 from dagster_project.store.transaction import Transaction
 
 _LOOKED_AT = 50
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A step to be tried now, and until when a system that it needs is left alone."""
+
+    step: StepRow
+    left_alone_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -102,10 +110,9 @@ def _work_plan(working: Working) -> Counter[str]:
     outcomes: Counter[str] = Counter()
     tried: set[str] = set()
     try:
-        while (step := _next(working, tried)) is not None:
-            tried.add(step.name)
-            is_undo = direction_of(working.row.state) is Direction.UNDO
-            outcomes[take_back(working, step) if is_undo else take_step(working, step)] += 1
+        while (turn := _next(working, tried)) is not None:
+            tried.add(turn.step.name)
+            outcomes[_try(working, turn)] += 1
     except LeaseLost:
         outcomes["lease_lost"] += 1
         return outcomes
@@ -117,12 +124,24 @@ def _work_plan(working: Working) -> Counter[str]:
     return outcomes
 
 
-def _next(working: Working, tried: Collection[str]) -> StepRow | None:
+def _try(working: Working, turn: _Turn) -> str:
+    if turn.left_alone_until is not None:
+        return working.defer(turn.step, turn.left_alone_until)
+    is_undo = direction_of(working.row.state) is Direction.UNDO
+    return take_back(working, turn.step) if is_undo else take_step(working, turn.step)
+
+
+def _next(working: Working, tried: Collection[str]) -> _Turn | None:
     """Return the next step that is due and was not tried in this round; None where the plan goes another way now."""
     with working.workspace.store.read() as transaction:
         row = closures.find_plan(transaction, working.row.plan_id)
-        steps = closures.steps_of(transaction, working.row.plan_id)
-    if row is None or row.state != working.row.state:
-        return None
-    due = next_steps(working.plan, row.state, steps, working.workspace.clock.now())
-    return next((one for one in due if one.name not in tried), None)
+        if row is None or row.state != working.row.state:
+            return None
+        now = working.workspace.clock.now()
+        due = next_steps(working.plan, row.state, closures.steps_of(transaction, row.plan_id), now)
+        step = next((one for one in due if one.name not in tried), None)
+        if step is None:
+            return None
+        # Neither an undo nor settling what a stopped plan had begun asks the authority.
+        systems = [step.target, *([AUTHORITY] if row.state == PlanState.OPEN else [])]
+        return _Turn(step, closure_leases.left_alone_until(transaction, systems, now))

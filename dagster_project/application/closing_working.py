@@ -115,13 +115,6 @@ class Working:
             )
         return found
 
-    def left_alone_until(self, *systems: str) -> datetime | None:
-        """Return until when one of these systems is left alone; None where all may be called."""
-        with self.workspace.store.read() as transaction:
-            now = self.workspace.clock.now()
-            found = [closure_leases.left_alone_until(transaction, one, now) for one in systems]
-        return max((one for one in found if one is not None), default=None)
-
     def defer(self, step: StepRow, until: datetime) -> str:
         """Try a step no sooner than a system may be called again; that is no attempt."""
         with self.commit() as (transaction, now):

@@ -13,6 +13,12 @@ from dagster_project.store.closure_tables import closure_audit_rows, closure_com
 from dagster_project.store.transaction import Transaction, first_row, insert_new
 
 _COLUMNS: Final = closure_follow_ups.c
+# Built once: every step of a completion looks whether it ends some.
+_OPEN_OF_PLAN: Final = (
+    sa.select(closure_follow_ups)
+    .where(_COLUMNS.plan_id == sa.bindparam("of_plan"), _COLUMNS.resolved_at.is_(None))
+    .order_by(_COLUMNS.follow_up_id)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +107,8 @@ def follow_ups_of(transaction: Transaction, case_id: str | None = None) -> list[
 
 def open_follow_ups_of_plan(transaction: Transaction, plan_id: int) -> list[FollowUpRow]:
     """Return the open follow-ups about a plan."""
-    statement = sa.select(closure_follow_ups).where(_COLUMNS.plan_id == plan_id, _COLUMNS.resolved_at.is_(None))
-    found = transaction.connection.execute(statement.order_by(_COLUMNS.follow_up_id)).mappings()
-    return [FollowUpRow(**row) for row in found]
+    found = transaction.connection.execute(_OPEN_OF_PLAN, {"of_plan": plan_id})
+    return [FollowUpRow(**row) for row in found.mappings()]
 
 
 def add_audit_row(transaction: Transaction, plan_id: int, body: bytes, at: datetime) -> str:

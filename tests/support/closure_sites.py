@@ -125,9 +125,14 @@ class Site(Closures):
         """Have a case be final in the case-review system, and return its name."""
         case = f"CASE-{next(self.numbers)}"
         enter_disposition(self.engine, final_disposition(case, **changed))
-        open_subject(self.engine, TRACKER, f"TRK-{case}", {"review_state": "in_review", "state": "mitigated"})
-        open_subject(self.engine, LEDGER, f"LED-{case}", {"state": "resolved"})
-        open_subject(self.engine, QUEUE, f"Q-{case}", {"queue_state": "waiting"})
+        open_subject(
+            self.engine,
+            TRACKER,
+            f"TRK-{case}",
+            {"review_state": "in_review", "state": "mitigated", **identity_of(case)[TRACKER]},
+        )
+        open_subject(self.engine, LEDGER, f"LED-{case}", {"state": "resolved", **identity_of(case)[LEDGER]})
+        open_subject(self.engine, QUEUE, f"Q-{case}", {"queue_state": "waiting", **identity_of(case)[QUEUE]})
         return case
 
     def change(self, case: str, **changed: object) -> None:
@@ -214,6 +219,12 @@ def subjects_of(case: str) -> dict[str, str]:
     }
 
 
+def identity_of(case: str) -> dict[str, dict[str, object]]:
+    """What tracker, ledger and queue say of whose a record is: nothing of ours changes it."""
+    episode: dict[str, object] = {"escalation": "ESC-77", "episode": "EP-1"}
+    return {TRACKER: episode, LEDGER: {"case": case}, QUEUE: {"case": case, **episode}}
+
+
 def is_of(case: str, subject: str) -> bool:
     """Tell whether a subject is a case's."""
     return subject in {f"TRK-{case}", f"LED-{case}", f"Q-{case}"} or subject.startswith(f"{case}~")
@@ -221,7 +232,7 @@ def is_of(case: str, subject: str) -> bool:
 
 def closed(case: str) -> dict[str, dict[str, object]]:
     """What every target holds once a case is closed, written down by hand."""
-    of = subjects_of(case)
+    of, kept = subjects_of(case), identity_of(case)
     whose = {"case": case, "escalation": "ESC-77", "episode": "EP-1", "coordinator": "support-ops"}
     return {
         ARCHIVE: {"subject": of[ARCHIVE], **_REFERENCES, **_WHEN},
@@ -231,20 +242,28 @@ def closed(case: str) -> dict[str, dict[str, object]]:
             "state": "mitigated",
             **_REFERENCES,
             **_WHEN,
+            **kept[TRACKER],
         },
-        LEDGER: {"subject": of[LEDGER], "review_marker": "review_complete", "state": "resolved", **_WHEN},
-        QUEUE: {"subject": of[QUEUE], "queue_state": "closed", **_WHEN},
+        LEDGER: {
+            "subject": of[LEDGER],
+            "review_marker": "review_complete",
+            "state": "resolved",
+            **_WHEN,
+            **kept[LEDGER],
+        },
+        QUEUE: {"subject": of[QUEUE], "queue_state": "closed", **_WHEN, **kept[QUEUE]},
         NOTICES: {"subject": of[NOTICES], **whose, "notice": "complete", "skipped": [], **_WHEN},
     }
 
 
 def taken_back(case: str) -> dict[str, dict[str, object]]:
     """What every target holds once that was taken back."""
+    kept = identity_of(case)
     before: dict[str, dict[str, object]] = {
         ARCHIVE: {},
-        TRACKER: {"review_state": "in_review", "state": "mitigated"},
-        LEDGER: {"state": "resolved"},
-        QUEUE: {"queue_state": "waiting"},
+        TRACKER: {"review_state": "in_review", "state": "mitigated", **kept[TRACKER]},
+        LEDGER: {"state": "resolved", **kept[LEDGER]},
+        QUEUE: {"queue_state": "waiting", **kept[QUEUE]},
     }
     made = closed(case)
     restored = {

@@ -14,6 +14,7 @@ from dagster_project.closure import plan as plan_module
 from dagster_project.closure.steps import STEPS
 from dagster_project.closure.targets import TargetRequest
 from dagster_project.store import closure_leases
+from dagster_project.store.closure_tables import closure_leases as closure_leases_table
 from dagster_project.store.closure_tables import closure_plans
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
@@ -274,6 +275,38 @@ def test_many_cases_are_each_finished_once_and_a_round_takes_no_more_than_it_may
     assert {one.state for one in bench.overview().plans} == {"complete"}
     assert bench.support.duplicated == 0
     assert set(bench.support.effects.values()) == {6}
+
+
+def test_a_plan_that_another_worker_finished_since_it_was_listed_is_not_taken_again(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    cases = ("CASE-1", "CASE-2")
+    bench = make_closure_bench(tmp_path, *cases, template=sqlite_template)
+    for case in cases:
+        bench.admit(event(f"evt-{case}", case))
+    others: list[int] = []
+
+    def work_the_other_case(_request: TargetRequest) -> None:
+        bench.support.targets[TRACKER].before = lambda _request: None
+        others.append(work(bench.workspace, bench.systems, at_most=5, chance=SystemRandom(), case="CASE-2").plans)
+
+    bench.support.targets[TRACKER].before = work_the_other_case
+    assert bench.work().plans == 1
+    assert others == [1]
+    assert bench.support.effects == dict.fromkeys(ONCE_EACH, 2)
+    with bench.workspace.store.read() as transaction:
+        greatest = sa.select(sa.func.max(closure_leases_table.c.token))
+        assert transaction.connection.execute(greatest).scalar_one() == 2
+
+
+def test_an_event_that_is_verified_at_once_is_claimed_in_the_commit_that_admits_it(quick: ClosureBench) -> None:
+    quick.support.faulty_cases = {CASE}
+    with pytest.raises(ZeroDivisionError):
+        quick.admit()
+    quick.support.faulty_cases = set()
+    assert quick.work().outcomes == {}
+    quick.pass_time(timedelta(minutes=3))
+    assert quick.work().outcomes["event_planned"] == 1
 
 
 def test_the_memory_targets_would_count_a_second_effect() -> None:

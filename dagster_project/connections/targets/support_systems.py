@@ -181,7 +181,8 @@ def row_of(engine: Engine, target: str, subject: str) -> Mapping[str, object]:
     table = SUBJECTS[target]
     with reading(engine) as connection:
         row = connection.execute(sa.select(table).where(table.c.subject == subject)).mappings().one_or_none()
-    return dict(row) if row is not None else {}
+    # SQLAlchemy names the column "case" by a kind of str of its own.
+    return {str(name): value for name, value in row.items()} if row is not None else {}
 
 
 def count_effects(engine: Engine) -> Mapping[tuple[str, str], int]:
