@@ -79,7 +79,7 @@ MAY_DIFFER: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
         "INSTANT",
     ),
     "Dagster gives a captured log a random key": (re.compile(r'"(log_key|file_key)": "[a-z]{8}"'), "KEY"),
-    "durations": (re.compile(r"\b[0-9.]+ ?(ms|s|milliseconds|seconds)\b"), "DURATION"),
+    "durations": (re.compile(r"\b(?:[0-9]+(?:h|m))*[0-9.]+ ?(ms|s|milliseconds|seconds)\b"), "DURATION"),
     "durations in Dagster's data": (re.compile(r'"duration_ms": [0-9.]+'), "DURATION"),
     "a process has a number": (re.compile(r'(pid:? |"pid": )[0-9]+|Process for run.*?pid: [0-9]+'), "PID"),
     "each play lies in a folder of its own": (re.compile(r"/[^\s\"']*channelsafe-play-[^/\s\"']*"), "FOLDER"),
