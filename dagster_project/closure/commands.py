@@ -11,11 +11,10 @@ from typing import Final
 
 import msgspec
 
-from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.digests import digest_bytes, digest_of
 from dagster_project.integrity.documents import document_of
 from dagster_project.integrity.signatures import Envelope, SigningKey, sign_envelope
-from dagster_project.integrity.statements import Statement, read_statement, statement_bytes
+from dagster_project.integrity.statements import Refusal, Statement, read_act, statement_bytes
 
 COMMAND_TYPE: Final = "https://channelsafe.example/closure-command/v1"
 
@@ -81,16 +80,5 @@ def read_command(envelope: Envelope) -> ClosureCommand:
     Raises:
         IntegrityViolation: no command in its one form.
     """
-    statement = read_statement(envelope, COMMAND_TYPE)
-    try:
-        command = msgspec.convert(dict(statement.predicate), ClosureCommand)
-    except msgspec.ValidationError:
-        command = None
-    if command is None or command_payload(command) != envelope.payload:
-        raise IntegrityViolation(
-            "command_refused",
-            what="this is not a closure command in its one form",
-            where="a signed command",
-            what_to_do="Make it again with `channelsafe closure`.",
-        )
-    return command
+    refusal = Refusal("command_refused", "closure command", "a signed command", "channelsafe closure")
+    return read_act(envelope, COMMAND_TYPE, ClosureCommand, command_payload, refusal)

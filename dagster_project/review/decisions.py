@@ -12,11 +12,10 @@ from typing import Final
 
 import msgspec
 
-from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.digests import digest_bytes, digest_of
 from dagster_project.integrity.documents import document_of
 from dagster_project.integrity.signatures import Envelope, SigningKey, sign_envelope
-from dagster_project.integrity.statements import Statement, read_statement, statement_bytes
+from dagster_project.integrity.statements import Refusal, Statement, read_act, statement_bytes
 from dagster_project.packaging.vocabulary import REVIEW_ROLES
 
 DECISION_TYPE: Final = "https://channelsafe.example/decision/v1"
@@ -118,16 +117,5 @@ def read_decision(envelope: Envelope) -> Decision:
     Raises:
         IntegrityViolation: no decision in its one form.
     """
-    statement = read_statement(envelope, DECISION_TYPE)
-    try:
-        decision = msgspec.convert(dict(statement.predicate), Decision)
-    except msgspec.ValidationError:
-        decision = None
-    if decision is None or decision_payload(decision) != envelope.payload:
-        raise IntegrityViolation(
-            "decision_refused",
-            what="this is not a decision in its one form",
-            where="a signed decision",
-            what_to_do="Make it again with `channelsafe review`.",
-        )
-    return decision
+    refusal = Refusal("decision_refused", "decision", "a signed decision", "channelsafe review")
+    return read_act(envelope, DECISION_TYPE, Decision, decision_payload, refusal)

@@ -10,10 +10,9 @@ from typing import Final
 
 import msgspec
 
-from dagster_project.errors import IntegrityViolation
 from dagster_project.integrity.documents import document_of
 from dagster_project.integrity.signatures import Envelope, SigningKey, sign_envelope
-from dagster_project.integrity.statements import Statement, read_statement, statement_bytes
+from dagster_project.integrity.statements import Refusal, Statement, read_act, statement_bytes
 
 OPENING_TYPE: Final = "https://channelsafe.example/annex-opening/v1"
 # A person's clock may differ from ours by as much; an older request is not one to look now.
@@ -51,19 +50,8 @@ def read_opening(envelope: Envelope) -> Opening:
     Raises:
         IntegrityViolation: no request in its one form.
     """
-    statement = read_statement(envelope, OPENING_TYPE)
-    try:
-        opening = msgspec.convert(dict(statement.predicate), Opening)
-    except msgspec.ValidationError:
-        opening = None
-    if opening is None or _payload(opening) != envelope.payload:
-        raise IntegrityViolation(
-            "opening_refused",
-            what="this is not a request to open an annex in its one form",
-            where="a signed request",
-            what_to_do="Make it again with `channelsafe annex open`.",
-        )
-    return opening
+    refusal = Refusal("opening_refused", "request to open an annex", "a signed request", "channelsafe annex open")
+    return read_act(envelope, OPENING_TYPE, Opening, _payload, refusal)
 
 
 def why_refused(
