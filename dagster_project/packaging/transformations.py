@@ -60,6 +60,10 @@ def map_severity(context: RenderingContext, _draft: Draft, values: Sequence[Read
     return _mapped(context.profile.severities, _of(values, "incident#/severity"))
 
 
+# Whether these are stated decides, and never what they say: who confirmed a resolution is nobody's business outside.
+READ_FOR_PRESENCE: Final = frozenset({"incident#/resolution_confirmed_by"})
+
+
 def incident_status(context: RenderingContext, _draft: Draft, values: Sequence[ReadValue]) -> Derived:
     """Map the incident state, and claim no more than what was confirmed.
 

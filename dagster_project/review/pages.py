@@ -11,6 +11,7 @@ from dagster_project.integrity.digests import digest_of
 from dagster_project.packaging.context import RenderingContext
 from dagster_project.packaging.fields import Draft, Field, Hold, leaves, pointer_tokens
 from dagster_project.packaging.lineage import Lineage, fields_from
+from dagster_project.packaging.transformations import READ_FOR_PRESENCE
 
 # What the profile words itself is approved with the profile, not with each page.
 _CONSTANT: Final = ("profile_constant", "content_schema")
@@ -89,8 +90,9 @@ def is_companion(draft: Draft) -> bool:
 def support_digest(context: RenderingContext, draft: Draft) -> str:
     """Return the digest of the values, not the envelopes, that a rule read to make a field (glossary).
 
-    Of an earlier version of a record, which a rule asks only whether there was one, it is that there was one: else
-    every reconfirmation would make another support.
+    Of an earlier version of a record, and of a value that is read for its presence, a rule asks only whether there is
+    one: so what they say is no support. Else every reconfirmation would make another, and who confirmed a resolution
+    could be told from which approvals lapsed.
     """
     resolved = context.index.resolved
     newest: dict[tuple[str, str], int] = {}
@@ -98,10 +100,11 @@ def support_digest(context: RenderingContext, draft: Draft) -> str:
         key = (one.reference.source, one.reference.recordid)
         newest[key] = max(newest.get(key, 0), one.reference.recordversion)
     read = {
-        (*key, one.source_field, is_newest): resolved[one].value if is_newest else None
+        (*key, one.source_field, is_newest): resolved[one].value if says else None
         for one in draft.inputs
         for key in [(one.reference.source, one.reference.recordid)]
         for is_newest in [one.reference.recordversion == newest[key]]
+        for says in [is_newest and one.source_field not in READ_FOR_PRESENCE]
     }
     return digest_of([[*key, read[key]] for key in sorted(read)])
 

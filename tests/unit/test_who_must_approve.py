@@ -278,6 +278,21 @@ def test_an_approval_outlives_newer_records_that_say_the_same_and_none_that_say_
     assert not page.state.coverage.covers(change_at(page, EUROPE))
 
 
+def test_an_approval_of_the_status_outlives_another_confirmer_of_the_resolution_and_not_a_missing_one(
+    bench: Bench,
+) -> None:
+    release_everything(bench)
+    incident(state="monitoring", resolution_confirmed_by="p-1184")(bench.workspace)
+    bench.approve("ines", INCIDENT, BRIDGE, ["/incident_status"])
+    incident(resolution_confirmed_by="p-2207")(bench.workspace)
+    bench.approve("sam", INCIDENT, BRIDGE, ["/incident_status"])
+    page = page_of(bench)
+    assert page.state.coverage.covers(change_at(page, "/incident_status"))
+    incident(resolution_confirmed_by=None)(bench.workspace)
+    page = page_of(bench)
+    assert not page.state.coverage.covers(change_at(page, "/incident_status"))
+
+
 def test_whoever_recorded_what_a_field_says_cannot_approve_it(bench: Bench) -> None:
     release_everything(bench)
     say(bench.workspace, "incident", INCIDENT, {"/severity": "SEV2"}, recordedby="ines")
