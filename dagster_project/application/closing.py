@@ -65,7 +65,7 @@ def admit_event(workspace: Workspace, systems: Systems | None, body: bytes, *, c
         claimed = claim_within(transaction, row, workspace.clock.now()) if is_claimed else None
     became = "kept" if outcome == "admitted" else row.state
     if systems is not None and claimed is not None:
-        became = verify_admitted(workspace, systems, claimed, chance)
+        became = verify_admitted(workspace, systems, claimed, event, chance)
     return AdmittedEvent(outcome, row.event_number, row.source, row.event_id, row.case_id, became)
 
 

@@ -97,13 +97,19 @@ def _retry_plan(given: Given) -> None:
     if row.state == PlanState.STOPPED:
         closures.change_plan(transaction, row, state=PlanState.OPEN.value)
     for one in waiting:
-        state = StepState.PENDING.value if one.state == StepState.REFUSED else one.state
         next_at = None if _waits_for_others(plan, one, ours) else given.now
-        closures.change_step(transaction, one, state=state, attempts=0, next_at=next_at, last_error=None)
+        closures.change_step(transaction, one, state=_tried_again(one), attempts=0, next_at=next_at, last_error=None)
     found = closure_follow_ups.open_follow_ups_of_plan(transaction, row.plan_id)
     # What is about the whole plan is answered by its going on, also where one step alone is tried again.
     given.resolve([one.follow_up_id for one in found if not one.step or command.step in {"", one.step}])
     move_plan_on(transaction, row.plan_id, plan, given.now)
+
+
+def _tried_again(step: StepRow) -> str:
+    """Return the state from which a step is tried again: one that has its receipt is only read back again."""
+    if step.state != StepState.REFUSED:
+        return step.state
+    return (StepState.PENDING if step.receipt_version is None else StepState.UNKNOWN).value
 
 
 def _waits_for_others(plan: Plan, step: StepRow, ours: list[StepRow]) -> bool:

@@ -25,6 +25,7 @@ from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.digests import digest_of
 from dagster_project.store.closures import StepRow
 
+EDITED = "edited_since"
 _READ_BACK_DIFFERS = "read_back_differs"
 
 
@@ -114,7 +115,10 @@ def _changed(working: Working, step: StepRow, failure: TargetFailure) -> str:
 
 
 def settle(working: Working, step: StepRow, target: Target, receipt: TargetReceipt) -> str:
-    """Read back what a receipt says was written, and finish the step where the target shows just that."""
+    """Read back what a receipt says was written, and finish the step where the target shows just that.
+
+    Where somebody wrote to the subject since, it is left to people: it will not show what was written any more.
+    """
     received = {"receipt_reference": receipt.reference, "receipt_version": receipt.version}
     try:
         found = target.read(step.subject)
@@ -122,9 +126,16 @@ def settle(working: Working, step: StepRow, target: Target, receipt: TargetRecei
         return _again(working, step, failure.code, received, FollowUpKind.ATTEMPTS_EXHAUSTED)
     is_ours = receipt.key == step.key and receipt.subject == step.subject
     shown = _shown(working, step, found)
+    if is_ours and shown != step.request_digest and _is_newer(found, step, receipt):
+        return working.refuse(step, EDITED, FollowUpKind.EDITED_SINCE, **received)
     if not is_ours or shown != step.request_digest:
         return _again(working, step, _READ_BACK_DIFFERS, received, FollowUpKind.READ_BACK_DIFFERS)
     return working.finish(step, StepState.DONE, read_back_digest=shown, **received)
+
+
+def _is_newer(found: SubjectState | None, step: StepRow, receipt: TargetReceipt) -> bool:
+    """Tell whether a subject has a version that is neither ours nor the one before, which a target may show late."""
+    return found is not None and found.version not in {receipt.version, step.expected_version}
 
 
 def _again(working: Working, step: StepRow, code: str, received: Mapping[str, str], kind: FollowUpKind) -> str:

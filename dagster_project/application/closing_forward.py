@@ -3,6 +3,8 @@
 Belongs here: deciding what a step writes now, and whether it may. The effect itself is `closing_effects`.
 """
 
+from collections.abc import Mapping, Sequence
+
 from dagster_project.application.closing_effects import Prepared, begin, settle_by_probe
 from dagster_project.application.closing_verifying import read_authority
 from dagster_project.application.closing_working import AUTHORITY, Working
@@ -11,12 +13,11 @@ from dagster_project.closure.states import UNSETTLED, Direction, PlanState, Step
 from dagster_project.closure.steps import IDENTITY_FIELDS, Values, notice_values
 from dagster_project.closure.targets import SubjectState, Target, TargetFailure
 from dagster_project.closure.verification import Difference, Finding, references_of, verify_plan
-from dagster_project.store import closures
 from dagster_project.store.closures import StepRow
 
 
-def take_step(working: Working, step: StepRow) -> str:
-    """Take one step forward as far as it goes now; return what came of it."""
+def take_step(working: Working, step: StepRow, steps: Sequence[StepRow]) -> str:
+    """Take one of the steps of a plan forward as far as it goes now; return what came of it."""
     target = working.target(step)
     if step.state in UNSETTLED:
         settled = settle_by_probe(working, step, target)
@@ -24,7 +25,7 @@ def take_step(working: Working, step: StepRow) -> str:
             return settled
         if working.row.state == PlanState.STOPPED:
             return _forget_intent(working, step)
-    return _verify(working, step, target)
+    return _verify(working, step, target, steps)
 
 
 def _forget_intent(working: Working, step: StepRow) -> str:
@@ -34,7 +35,7 @@ def _forget_intent(working: Working, step: StepRow) -> str:
     return "had_no_effect"
 
 
-def _verify(working: Working, step: StepRow, target: Target) -> str:
+def _verify(working: Working, step: StepRow, target: Target, steps: Sequence[StepRow]) -> str:
     pinned = working.plan.disposition
     # A step that was begun and certainly had no effect is as if it never had been.
     state = StepState.PENDING
@@ -50,7 +51,7 @@ def _verify(working: Working, step: StepRow, target: Target) -> str:
     except TargetFailure as failure:
         return working.postpone(step, failure, step.target, state)
     findings = _subject_findings(working, step, subject)
-    return working.stop(findings) if findings else _write(working, step, target, subject)
+    return working.stop(findings) if findings else _write(working, step, target, _values(working, step, steps), subject)
 
 
 def _subject_findings(working: Working, step: StepRow, subject: SubjectState | None) -> tuple[Finding, ...]:
@@ -66,8 +67,9 @@ def _subject_findings(working: Working, step: StepRow, subject: SubjectState | N
     )
 
 
-def _write(working: Working, step: StepRow, target: Target, subject: SubjectState | None) -> str:
-    values = _values(working, step)
+def _write(
+    working: Working, step: StepRow, target: Target, values: Mapping[str, object], subject: SubjectState | None
+) -> str:
     if subject is not None and all(subject.values.get(name) == value for name, value in values.items()):
         return working.finish(step, StepState.ALREADY_COMPLETED)
     prior = {name: None if subject is None else subject.values.get(name) for name in values}
@@ -75,12 +77,10 @@ def _write(working: Working, step: StepRow, target: Target, subject: SubjectStat
     return begin(working, step, target, Prepared(values, version, prior))
 
 
-def _values(working: Working, step: StepRow) -> Values:
+def _values(working: Working, step: StepRow, steps: Sequence[StepRow]) -> Values:
     planned = working.plan.step(step.name)
     if not working.plan.definition(step.name).is_last:
         return planned.values
-    with working.workspace.store.read() as transaction:
-        steps = closures.steps_of(transaction, working.row.plan_id)
     order = [one.name for one in working.plan.steps]
     skipped = sorted(skipped_steps(steps, Direction.APPLY), key=order.index)
     return notice_values(planned, skipped)

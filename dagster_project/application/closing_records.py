@@ -11,8 +11,8 @@ from typing import Any, Final
 from dagster_project.closure.audit_row import AuditRow, audit_row_bytes, fill_audit_row
 from dagster_project.closure.commands import read_command
 from dagster_project.closure.follow_ups import GUIDES, FollowUpKind
-from dagster_project.closure.plan import Plan, direction_of, is_finished, read_plan, states_by_name
-from dagster_project.closure.states import FINISHED, Direction, PlanState, StepState
+from dagster_project.closure.plan import Plan, direction_of, is_finished, last_to_wake, read_plan, states_by_name
+from dagster_project.closure.states import Direction, PlanState, StepState
 from dagster_project.closure.verification import Finding
 from dagster_project.integrity.canonical import canonical_bytes
 from dagster_project.integrity.documents import document_of
@@ -130,36 +130,26 @@ def end_follow_ups_of_event(transaction: Transaction, event: EventRow, at: datet
     closure_follow_ups.resolve_follow_ups(transaction, ended, by=THE_PROGRAM, at=at)
 
 
-def move_plan_on(transaction: Transaction, plan_id: int, plan: Plan, at: datetime) -> bool:
+def move_plan_on(transaction: Transaction, plan_id: int, plan: Plan, at: datetime) -> None:
     """Do what follows from the states of a plan's steps: let the last one begin, or finish the plan.
 
     A plan is finished with its audit row, or taken back, in the transaction of its last step.
-
-    Returns:
-        Whether the plan was finished.
     """
     row = closures.find_plan(transaction, plan_id)
     if row is None or row.state not in {PlanState.OPEN, PlanState.REVERTING}:
-        return False
+        return
     steps = closures.steps_of(transaction, plan_id)
     direction = direction_of(row.state)
     if not is_finished(steps, direction):
-        _wake_last(transaction, plan, [one for one in steps if one.direction == direction], at)
-        return False
-    if direction is Direction.APPLY:
+        last = last_to_wake(plan, [one for one in steps if one.direction == direction])
+        if last is not None:
+            closures.change_step(transaction, last, next_at=at)
+    elif direction is Direction.APPLY:
         _complete(transaction, row, plan, steps, at)
     else:
         closures.change_plan(transaction, row, state=PlanState.REVERTED.value, finished_at=at)
         evidence = canonical_bytes({"steps": [step_evidence(one) for one in steps]})
         write_entry(transaction, AuditAction.CLOSURE_REVERTED, _subject(row), evidence, at)
-    return True
-
-
-def _wake_last(transaction: Transaction, plan: Plan, steps: Sequence[StepRow], at: datetime) -> None:
-    for one in steps:
-        waits = plan.definition(one.name).is_last and one.state == StepState.PENDING and one.next_at is None
-        if waits and all(other.state in FINISHED for other in steps if other.name != one.name):
-            closures.change_step(transaction, one, next_at=at)
 
 
 def _complete(transaction: Transaction, row: PlanRow, plan: Plan, steps: Sequence[StepRow], at: datetime) -> None:

@@ -4,7 +4,9 @@ Belongs here: writing back what stood before, only where the target still holds 
 notice. The authority is not asked: it is why there is something to take back. Nothing here writes to it.
 """
 
-from dagster_project.application.closing_effects import Prepared, begin, probe_for_good, settle_by_probe
+from collections.abc import Sequence
+
+from dagster_project.application.closing_effects import EDITED, Prepared, begin, probe_for_good, settle_by_probe
 from dagster_project.application.closing_working import Working
 from dagster_project.closure.follow_ups import FollowUpKind
 from dagster_project.closure.plan import skipped_steps
@@ -12,22 +14,18 @@ from dagster_project.closure.states import UNSETTLED, Direction, StepState
 from dagster_project.closure.steps import Undo, ValuesRefused, correction_values, restored_values
 from dagster_project.closure.targets import Target, TargetFailure
 from dagster_project.integrity.documents import read_document
-from dagster_project.store import closures
 from dagster_project.store.closures import StepRow
 
-_EDITED = "edited_since"
 _NOT_RESTORABLE = "prior_value_refused"
 
 
-def take_back(working: Working, step: StepRow) -> str:
-    """Take one step back as far as it goes now; return what came of it."""
+def take_back(working: Working, step: StepRow, steps: Sequence[StepRow]) -> str:
+    """Take one of the steps of a plan back as far as it goes now; return what came of it."""
     target = working.target(step)
     if step.state in UNSETTLED:
         settled = settle_by_probe(working, step, target)
         if settled is not None:
             return settled
-    with working.workspace.store.read() as transaction:
-        steps = closures.steps_of(transaction, working.row.plan_id)
     (forward,) = (one for one in steps if one.name == step.name and one.direction == Direction.APPLY)
     try:
         written = _version_written(working, forward, target)
@@ -52,7 +50,7 @@ def _version_written(working: Working, forward: StepRow, target: Target) -> str 
     return None if receipt is None else receipt.version
 
 
-def _correct(working: Working, step: StepRow, target: Target, steps: list[StepRow]) -> str:
+def _correct(working: Working, step: StepRow, target: Target, steps: Sequence[StepRow]) -> str:
     order = [one.name for one in working.plan.steps]
     skipped = sorted(skipped_steps(steps, Direction.UNDO), key=order.index)
     values = correction_values(working.plan.step(step.name), skipped)
@@ -70,5 +68,5 @@ def _restore(working: Working, step: StepRow, target: Target, forward: StepRow, 
     if found is not None and all(found.values.get(name) == value for name, value in values.items()):
         return working.finish(step, StepState.ALREADY_COMPLETED)
     if found is None or found.version != written:
-        return working.refuse(step, _EDITED, FollowUpKind.EDITED_SINCE)
+        return working.refuse(step, EDITED, FollowUpKind.EDITED_SINCE)
     return begin(working, step, target, Prepared(values, expected_version=written, prior=None))

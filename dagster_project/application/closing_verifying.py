@@ -63,13 +63,19 @@ def read_authority(systems: Systems, case: str, references: Sequence[ArchiveRefe
     return Authority(record, archived)
 
 
-def verify_admitted(workspace: Workspace, systems: Systems, row: EventRow, chance: Random) -> str:
+def stored_event(workspace: Workspace, row: EventRow) -> DispositionEvent:
+    """Return the event that a row is of."""
+    with workspace.store.read() as transaction:
+        return msgspec.convert(read_document(transaction.get_sealed(row.body_digest)), DispositionEvent)
+
+
+def verify_admitted(
+    workspace: Workspace, systems: Systems, row: EventRow, event: DispositionEvent, chance: Random
+) -> str:
     """Verify an event that waits for it, and plan its completion or hand it to a person; return what became of it.
 
     Nothing is done where others verified it meanwhile.
     """
-    with workspace.store.read() as transaction:
-        event = msgspec.convert(read_document(transaction.get_sealed(row.body_digest)), DispositionEvent)
     try:
         found = read_authority(systems, event.case, references_of(event))
     except TargetUnavailable as failure:

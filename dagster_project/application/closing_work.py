@@ -6,33 +6,45 @@ calls this (the command line, Dagster) knows nothing of it; the truth is in the 
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from random import Random
+from typing import Final
 
 from dagster_project.application.closing_forward import take_step
 from dagster_project.application.closing_records import plan_of
 from dagster_project.application.closing_systems import Systems
 from dagster_project.application.closing_undo import take_back
-from dagster_project.application.closing_verifying import claim_event, verify_admitted
+from dagster_project.application.closing_verifying import claim_event, stored_event, verify_admitted
 from dagster_project.application.closing_working import AUTHORITY, LEASE_SECONDS, LeaseLost, Overtaken, Working
 from dagster_project.application.workspace import Workspace
-from dagster_project.closure.plan import direction_of, next_steps
-from dagster_project.closure.states import Direction, PlanState
+from dagster_project.closure.plan import Plan, direction_of, last_to_wake, next_steps
+from dagster_project.closure.states import FINISHED, Direction, PlanState
 from dagster_project.closure.steps import STEPS
 from dagster_project.store import closure_leases, closures
-from dagster_project.store.closures import StepRow
+from dagster_project.store.closures import PlanRow, StepRow
 from dagster_project.store.transaction import Transaction
 
-_LOOKED_AT = 50
+_LOOKED_AT: Final = 50
+# That a step is finished is committed with the intent of the next one, unless it took this much of the lease.
+_SLOW: Final = timedelta(seconds=LEASE_SECONDS / 4)
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """A step to be tried now, and until when a system that it needs is left alone."""
+class _Look:
+    """Where the steps of a plan stand, and until when which systems are left alone.
 
-    step: StepRow
-    left_alone_until: datetime | None
+    While the lease is held nobody else changes a step, so finished ones are followed here and not read again.
+    """
+
+    steps: tuple[StepRow, ...]
+    left_alone: Mapping[str, datetime]
+
+    def after(self, plan: Plan, finished: StepRow, outcome: str, now: datetime) -> "_Look":
+        """Return where the steps stand once one of them is finished; the last one may be due by that."""
+        steps = tuple(replace(one, state=outcome) if one == finished else one for one in self.steps)
+        last = last_to_wake(plan, [one for one in steps if one.direction == finished.direction])
+        return replace(self, steps=tuple(replace(one, next_at=now) if one == last else one for one in steps))
 
 
 @dataclass(frozen=True)
@@ -64,16 +76,17 @@ def work(
     for row in events:
         claimed = claim_event(workspace, row)
         if claimed is not None:
-            outcomes[verify_admitted(workspace, systems, claimed, chance)] += 1
+            event = stored_event(workspace, claimed)
+            outcomes[verify_admitted(workspace, systems, claimed, event, chance)] += 1
     plans = 0
     seen: set[int] = set()
     while plans < at_most and (due := _due_plans(workspace, seen, case)):
         for plan_id in due[: at_most - plans]:
             seen.add(plan_id)
-            working = _take(workspace, systems, chance, plan_id)
-            if working is not None:
+            taken = _take(workspace, systems, chance, plan_id)
+            if taken is not None:
                 plans += 1
-                outcomes.update(_work_plan(working))
+                outcomes.update(_work_plan(*taken))
     return WorkReport(plans, dict(sorted(outcomes.items())))
 
 
@@ -85,63 +98,86 @@ def _due_plans(workspace: Workspace, seen: Collection[int], case: str | None) ->
     return [row.plan_id for row in due if row.plan_id not in seen]
 
 
-def _take(workspace: Workspace, systems: Systems, chance: Random, plan_id: int) -> Working | None:
-    """Take the lease of a plan; None where another worker was quicker."""
+def _take(workspace: Workspace, systems: Systems, chance: Random, plan_id: int) -> tuple[Working, _Look] | None:
+    """Take the lease of a plan and look where it stands; None where another worker was quicker."""
     with workspace.store.read() as transaction:
         if _is_taken(transaction, plan_id, workspace.clock.now()):
             return None
     with workspace.store.begin() as transaction:
         now = workspace.clock.now()
         row = closures.find_plan(transaction, plan_id)
-        if row is None or _is_taken(transaction, plan_id, now):
+        if row is None or _is_finished(row):
             return None
         lease = closure_leases.acquire(transaction, plan_id, now=now, seconds=LEASE_SECONDS)
-        return None if lease is None else Working(workspace, systems, chance, lease, row, plan_of(transaction, row))
+        if lease is None:
+            return None
+        return Working(workspace, systems, chance, lease, row, plan_of(transaction, row)), _look(transaction, row, now)
+
+
+def _look(transaction: Transaction, row: PlanRow, now: datetime) -> _Look:
+    steps = tuple(closures.steps_of(transaction, row.plan_id))
+    return _Look(steps, closure_leases.left_alone(transaction, now))
 
 
 def _is_taken(transaction: Transaction, plan_id: int, now: datetime) -> bool:
     """Tell whether somebody works a plan, or finished it meanwhile; a look before the lock keeps workers apart."""
     row = closures.find_plan(transaction, plan_id)
-    is_finished = row is None or row.state in {PlanState.COMPLETE, PlanState.REVERTED}
-    return is_finished or closure_leases.is_held(transaction, plan_id, now)
+    return row is None or _is_finished(row) or closure_leases.is_held(transaction, plan_id, now)
 
 
-def _work_plan(working: Working) -> Counter[str]:
+def _is_finished(row: PlanRow) -> bool:
+    return row.state in {PlanState.COMPLETE, PlanState.REVERTED}
+
+
+def _work_plan(working: Working, look: _Look) -> Counter[str]:
     outcomes: Counter[str] = Counter()
-    tried: set[str] = set()
     try:
-        while (turn := _next(working, tried)) is not None:
-            tried.add(turn.step.name)
-            outcomes[_try(working, turn)] += 1
+        try:
+            _take_turns(working, look, outcomes)
+        except Overtaken:
+            outcomes["overtaken"] += 1
+        # After a fault of ours the lease runs out by itself instead, so that no other worker hurries into it.
+        working.let_go()
     except LeaseLost:
         outcomes["lease_lost"] += 1
-        return outcomes
-    except Overtaken:
-        outcomes["overtaken"] += 1
-    # Not in a `finally`: after a fault of ours the lease runs out by itself, so that no other worker hurries into it.
-    with working.workspace.store.begin() as transaction:
-        closure_leases.release(transaction, working.lease, now=working.workspace.clock.now())
     return outcomes
 
 
-def _try(working: Working, turn: _Turn) -> str:
-    if turn.left_alone_until is not None:
-        return working.defer(turn.step, turn.left_alone_until)
-    is_undo = direction_of(working.row.state) is Direction.UNDO
-    return take_back(working, turn.step) if is_undo else take_step(working, turn.step)
+def _take_turns(working: Working, look: _Look, outcomes: Counter[str]) -> None:
+    tried: set[str] = set()
+    seen: _Look | None = look
+    while seen is not None and (step := _next(working, seen, tried)) is not None:
+        tried.add(step.name)
+        outcome, seen = _turn(working, seen, step)
+        outcomes[outcome] += 1
 
 
-def _next(working: Working, tried: Collection[str]) -> _Turn | None:
-    """Return the next step that is due and was not tried in this round; None where the plan goes another way now."""
+def _next(working: Working, look: _Look, tried: Collection[str]) -> StepRow | None:
+    """Return the next step that is due and was not tried in this round."""
+    due = next_steps(working.plan, working.row.state, look.steps, working.workspace.clock.now())
+    return next((one for one in due if one.name not in tried), None)
+
+
+def _turn(working: Working, look: _Look, step: StepRow) -> tuple[str, _Look | None]:
+    """Try a step; return what came of it, and where the plan stands then: None where it goes another way now."""
+    clock = working.workspace.clock
+    begun = clock.now()
+    outcome = _try(working, look, step)
+    if outcome in FINISHED and clock.now() - begun < _SLOW:
+        return outcome, look.after(working.plan, step, outcome, clock.now())
+    if working.finished:
+        working.keep_finished()
     with working.workspace.store.read() as transaction:
         row = closures.find_plan(transaction, working.row.plan_id)
-        if row is None or row.state != working.row.state:
-            return None
-        now = working.workspace.clock.now()
-        due = next_steps(working.plan, row.state, closures.steps_of(transaction, row.plan_id), now)
-        step = next((one for one in due if one.name not in tried), None)
-        if step is None:
-            return None
-        # Neither an undo nor settling what a stopped plan had begun asks the authority.
-        systems = [step.target, *([AUTHORITY] if row.state == PlanState.OPEN else [])]
-        return _Turn(step, closure_leases.left_alone_until(transaction, systems, now))
+        goes_on = row is not None and row.state == working.row.state
+        return outcome, _look(transaction, working.row, clock.now()) if goes_on else None
+
+
+def _try(working: Working, look: _Look, step: StepRow) -> str:
+    # Neither an undo nor settling what a stopped plan had begun asks the authority.
+    systems = {step.target, *([AUTHORITY] if working.row.state == PlanState.OPEN else [])}
+    left_alone = [until for system, until in look.left_alone.items() if system in systems]
+    if left_alone:
+        return working.defer(step, max(left_alone))
+    is_undo = direction_of(working.row.state) is Direction.UNDO
+    return (take_back if is_undo else take_step)(working, step, look.steps)

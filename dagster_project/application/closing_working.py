@@ -1,12 +1,13 @@
-"""Closing working: what every step of a plan under work needs, each write a commit of its own under the lease.
+"""Closing working: what every step of a plan under work needs, each write in a commit under the lease.
 
 Belongs here: the lease checked in the committing transaction, rows changed only while they stand where they were read,
-trying again later, handing to people. Nothing that matters is kept in memory.
+trying again later, handing to people. Kept in memory is only that a step is finished, until the next commit: a worker
+that dies with it leaves an intent, and the next one asks the target.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 from typing import Any, Final
@@ -56,8 +57,19 @@ class Overtaken(Exception):
 
 
 @dataclass(frozen=True)
+class _Finished:
+    """A step as it stood in the store, and what its row is to say now that it is finished."""
+
+    step: StepRow
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Working:
-    """One plan under work by one worker."""
+    """One plan under work by one worker.
+
+    `finished` is what the next commit takes along, `answered` are the systems whose failures are forgotten at the end.
+    """
 
     workspace: Workspace
     systems: Systems
@@ -65,19 +77,53 @@ class Working:
     lease: PlanLease
     row: PlanRow
     plan: Plan
+    finished: list[_Finished] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
 
     @contextmanager
     def commit(self) -> Iterator[tuple[Transaction, datetime]]:
-        """A transaction that commits only while the lease is held, and prolongs it.
+        """A transaction that commits only while the lease is held, and prolongs it. It takes finished steps along.
 
         Raises:
             LeaseLost: the lease expired, or another worker has the plan.
+            Overtaken: a finished step does not stand where it stood when it was read.
         """
         with self.workspace.store.begin() as transaction:
             now = self.workspace.clock.now()
             if not closure_leases.renew(transaction, self.lease, now=now, seconds=LEASE_SECONDS):
                 raise LeaseLost
+            self._write_finished(transaction, now)
             yield transaction, now
+        self.finished.clear()
+
+    def _write_finished(self, transaction: Transaction, now: datetime) -> None:
+        for one in self.finished:
+            step = self.change(transaction, one.step, finished_at=now, **one.values)
+            # Whoever is told of a step is told when it is first held up.
+            if step.first_held_up_at is not None:
+                end_follow_ups_of_step(transaction, self.row.plan_id, step.name, now)
+
+    def keep_finished(self) -> None:
+        """Commit that steps are finished, and the plan with the last of them.
+
+        Raises:
+            LeaseLost: as of every commit.
+            Overtaken: as of every commit.
+        """
+        with self.commit() as (transaction, now):
+            move_plan_on(transaction, self.row.plan_id, self.plan, now)
+
+    def let_go(self) -> None:
+        """Commit what is finished, and give the lease back.
+
+        Raises:
+            LeaseLost: as of every commit.
+            Overtaken: as of every commit.
+        """
+        with self.commit() as (transaction, now):
+            closure_leases.note_success(transaction, self.answered)
+            move_plan_on(transaction, self.row.plan_id, self.plan, now)
+            closure_leases.release(transaction, self.lease, now=now)
 
     def change(self, transaction: Transaction, step: StepRow, **values: Any) -> StepRow:  # noqa: ANN401 - columns
         """Change a step and return it as it is then.
@@ -125,6 +171,7 @@ class Working:
         """Try a step again after a pause, because a system could not be used; it stands in `state` until then."""
         with self.commit() as (transaction, now):
             until = now + named_pause(getattr(failure, "after", None))
+            self.answered.discard(system)
             if closure_leases.note_failure(transaction, system) >= MOST_FAILURES:
                 until = max(until, now + time_left_alone(self.chance))
                 closure_leases.leave_alone(transaction, system, until)
@@ -152,25 +199,20 @@ class Working:
         if attempts >= MOST_ATTEMPTS:
             hand_over_plan(transaction, kind, self.row, {"code": code}, now, step=step.name)
 
-    def refuse(self, step: StepRow, code: str, kind: FollowUpKind) -> str:
-        """Have a step wait for a person, because trying again would not help."""
+    def refuse(self, step: StepRow, code: str, kind: FollowUpKind, **received: str) -> str:
+        """Have a step wait for a person, because trying again would not help; a receipt that it got is kept."""
         with self.commit() as (transaction, now):
             values = {"state": StepState.REFUSED.value, "next_at": None, "last_error": known_code(code)}
-            self.change(transaction, step, first_held_up_at=step.first_held_up_at or now, **values)
+            held_up = step.first_held_up_at or now
+            self.change(transaction, step, first_held_up_at=held_up, **values, **received)
             hand_over_plan(transaction, kind, self.row, {"code": known_code(code)}, now, step=step.name)
         return "refused"
 
     def finish(self, step: StepRow, state: StepState, **values: Any) -> str:  # noqa: ANN401 - columns
-        """Finish a step, and the plan with the last of them."""
-        with self.commit() as (transaction, now):
-            finished = {"state": state.value, "finished_at": now, "next_at": None, "last_error": None}
-            self.change(transaction, step, **finished, **values)
-            # A step forward is finished only after the authority answered; an undo does not ask it.
-            answered = [step.target, *([AUTHORITY] if step.direction == Direction.APPLY else [])]
-            closure_leases.note_success(transaction, answered)
-            end_follow_ups_of_step(transaction, self.row.plan_id, step.name, now)
-            if move_plan_on(transaction, self.row.plan_id, self.plan, now):
-                closure_leases.release(transaction, self.lease, now=now)
+        """Finish a step with the next commit."""
+        # A step forward is finished only after the authority answered; an undo does not ask it.
+        self.answered.update([step.target, *([AUTHORITY] if step.direction == Direction.APPLY else [])])
+        self.finished.append(_Finished(step, {"state": state.value, "next_at": None, "last_error": None, **values}))
         return state.value
 
     def stop(self, findings: tuple[Finding, ...]) -> str:

@@ -81,8 +81,8 @@ GUIDES: Final[Mapping[FollowUpKind, FollowUpGuide]] = {
     ),
     FollowUpKind.EDITED_SINCE: FollowUpGuide(
         "support_leadership",
-        "A person changed the subject after this closure wrote to it, so that nothing was restored.",
-        "Restore by hand what should be restored, then `closure skip` the step with the reason.",
+        "Somebody changed the subject after this closure wrote to it. Nothing was overwritten, and nothing restored.",
+        "Set by hand what should stand there. `closure retry` reads it again; `closure skip` leaves it as it is.",
     ),
     FollowUpKind.UNDO_REFUSED: FollowUpGuide(
         "support_leadership",

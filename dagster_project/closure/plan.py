@@ -149,6 +149,24 @@ def _rest_is_finished(last: StepRecord, ours: Sequence[StepRecord]) -> bool:
     return last.state in UNSETTLED or all(one.state in FINISHED for one in ours if one.name != last.name)
 
 
+def last_to_wake(plan: Plan, steps: Iterable[Step]) -> Step | None:
+    """Return the last step of a direction where it waited for the others and they are all finished; else None.
+
+    Args:
+        plan: The plan.
+        steps: Those of one direction.
+    """
+    rest: list[Step] = []
+    last: Step | None = None
+    for one in steps:
+        if plan.definition(one.name).is_last:
+            last = one
+        else:
+            rest.append(one)
+    waits = last is not None and last.state == StepState.PENDING and last.next_at is None
+    return last if waits and all(one.state in FINISHED for one in rest) else None
+
+
 def is_finished(steps: Iterable[StepRecord], direction: Direction) -> bool:
     """Tell whether every step of a direction is finished."""
     return all(one.state in FINISHED for one in steps if one.direction == direction)

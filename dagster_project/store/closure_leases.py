@@ -22,9 +22,8 @@ _SET_END: Final = sa.update(closure_leases).where(
     _LEASES.token == sa.bindparam("held"),
     _LEASES.expires_at > sa.bindparam("now", type_=_LEASES.expires_at.type),
 )
-_LEFT_ALONE: Final = sa.select(sa.func.max(_BREAKERS.open_until, type_=_BREAKERS.open_until.type)).where(
-    _BREAKERS.system.in_(sa.bindparam("systems", expanding=True)),
-    _BREAKERS.open_until > sa.bindparam("now", type_=_BREAKERS.open_until.type),
+_LEFT_ALONE: Final = sa.select(_BREAKERS.system, _BREAKERS.open_until).where(
+    _BREAKERS.open_until > sa.bindparam("now", type_=_BREAKERS.open_until.type)
 )
 _FORGET: Final = sa.update(closure_breakers).where(
     _BREAKERS.system.in_(sa.bindparam("systems", expanding=True)), _BREAKERS.failures > 0
@@ -72,11 +71,9 @@ def _set_end(transaction: Transaction, lease: PlanLease, now: datetime, end: dat
     return transaction.connection.execute(_SET_END, values).rowcount == 1
 
 
-def left_alone_until(transaction: Transaction, systems: Collection[str], now: datetime) -> datetime | None:
-    """Return until when one of these systems is left alone; None where all may be called now."""
-    values = {"systems": list(systems), "now": now}
-    found: datetime | None = transaction.connection.execute(_LEFT_ALONE, values).scalar_one()
-    return found
+def left_alone(transaction: Transaction, now: datetime) -> dict[str, datetime]:
+    """Return the systems that are not to be called now, each with until when."""
+    return {row.system: row.open_until for row in transaction.connection.execute(_LEFT_ALONE, {"now": now})}
 
 
 def note_failure(transaction: Transaction, system: str) -> int:

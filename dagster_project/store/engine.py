@@ -115,7 +115,6 @@ def is_reading(connection: Connection) -> bool:
 @contextmanager
 def _speaking(engine: Engine) -> Iterator[None]:
     """Turn database failures into errors of the one family. Drivers quote rows and users: none of it is kept."""
-    where = engine.url.render_as_string(hide_password=True)
     try:
         yield
     except exc.IntegrityError as error:
@@ -136,7 +135,7 @@ def _speaking(engine: Engine) -> Iterator[None]:
         failure = Unavailable(
             "database_unavailable",
             what=f"the database cannot be used ({type(error.orig).__name__})",
-            where=where,
+            where=engine.url.render_as_string(hide_password=True),
             what_to_do="Check that it runs, that CHANNELSAFE_DATABASE_URL names it, and that no other process "
             "keeps it locked; then run the command again. Nothing was written.",
         )

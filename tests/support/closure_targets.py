@@ -37,7 +37,7 @@ ARCHIVE, NOTICES = "archive_attachments", "coordinator_notices"
 class MemoryTarget:
     """One target. `before` is called with every request before its effect, `after` with it, once it happened.
 
-    `looked_at` is called once a subject was read.
+    `looked_at` is called once a subject was read. `late` is what it shows instead of what it holds.
     """
 
     name: str
@@ -50,6 +50,7 @@ class MemoryTarget:
     loses_answers: bool = False
     refuses: bool = False
     shows: Mapping[str, object] | None = None
+    late: SubjectState | None = None
     after_seconds: float | None = None
     before: Callable[[TargetRequest], None] = lambda _request: None
     after: Callable[[TargetRequest], None] = lambda _request: None
@@ -66,8 +67,8 @@ class MemoryTarget:
         self._reach()
         found = self.subjects.get(subject)
         self.looked_at()
-        if found is None:
-            return None
+        if found is None or self.late is not None:
+            return self.late
         version, values = found
         shown = {name: values.get(name) for name in TARGET_FIELDS[self.name]}
         return SubjectState(subject=subject, version=str(version), values={**shown, **(self.shows or {})})

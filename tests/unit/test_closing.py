@@ -215,6 +215,43 @@ def test_a_target_that_shows_something_else_than_was_written_is_not_done(bench: 
     assert not bench.open_follow_ups()
 
 
+def test_what_a_person_changes_before_it_was_read_back_is_left_to_people_at_once(bench: ClosureBench) -> None:
+    target = bench.support.targets[LEDGER]
+    bench.admit()
+    target.after = killed
+    with pytest.raises(Killed):
+        bench.work()
+    target.after = lambda _request: None
+    target.edit(f"LED-{CASE}", review_marker="disputed")
+    bench.pass_time(timedelta(minutes=5))
+    bench.work()
+    assert bench.states()["ledger_marked"] == "refused"
+    assert bench.kinds == ["edited_since"]
+    bench.command(ClosureAct.RETRY, plan=bench.plan().plan, step="ledger_marked")
+    bench.work()
+    assert bench.kinds == ["edited_since"], "it was read again, and nothing was written over"
+    assert target.values(f"LED-{CASE}")["review_marker"] == "disputed"
+    target.edit(f"LED-{CASE}", review_marker="review_complete")
+    bench.command(ClosureAct.RETRY, plan=bench.plan().plan, step="ledger_marked")
+    bench.work()
+    assert bench.plan().state == "complete"
+    assert bench.support.effects == ONCE_EACH
+    assert bench.support.duplicated == 0
+
+
+def test_a_target_that_shows_an_older_version_for_a_while_is_read_back_again(quick: ClosureBench) -> None:
+    target = quick.support.targets[LEDGER]
+    older = target.read(f"LED-{CASE}")
+    quick.admit()
+    target.late = older
+    quick.work()
+    assert quick.states()["ledger_marked"] == "unknown"
+    target.late = None
+    quick.work_on(2)
+    assert quick.plan().state == "complete"
+    assert quick.support.effects == ONCE_EACH
+
+
 def test_a_subject_that_changes_between_look_and_write_is_looked_at_anew(quick: ClosureBench) -> None:
     target = quick.support.targets[QUEUE]
     edits = iter([True])

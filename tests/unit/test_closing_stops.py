@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dagster_project.application.closing import MOST_BYTES
 from dagster_project.application.closing_commands import ClosureAct
-from dagster_project.application.closing_verifying import claim_event, verify_admitted
+from dagster_project.application.closing_verifying import claim_event, stored_event, verify_admitted
 from dagster_project.closure.disposition import ArchiveReference, DispositionEvent
 from dagster_project.closure.follow_ups import KIND_OF
 from dagster_project.closure.targets import OutcomeUnknown, TargetRequest
@@ -231,10 +231,10 @@ def test_an_event_that_another_worker_stopped_makes_no_plan(quick: ClosureBench)
     with quick.workspace.store.read() as transaction:
         (row,) = closures.events_of(transaction)
     quick.support.change(state="reopened")
-    chance = SystemRandom()
-    assert verify_admitted(quick.workspace, quick.support.systems, row, chance) == "event_stale"
+    about = (row, stored_event(quick.workspace, row), SystemRandom())
+    assert verify_admitted(quick.workspace, quick.support.systems, *about) == "event_stale"
     quick.support.change(state="closure_approved")
-    assert verify_admitted(quick.workspace, quick.support.systems, row, chance) == "event_overtaken"
+    assert verify_admitted(quick.workspace, quick.support.systems, *about) == "event_overtaken"
     assert claim_event(quick.workspace, row) is None
     assert not quick.overview().plans
 
