@@ -18,7 +18,7 @@ from dagster_project.closure.targets import Target, TargetReceipt, TargetRequest
 from dagster_project.store import closure_leases
 from dagster_project.store.store import DATABASE_FILE_NAME
 from tests.support.closure_bench import ClosureBench, make_closure_bench
-from tests.support.closure_points import Killed
+from tests.support.closure_points import Killed, killed
 from tests.support.closure_targets import ARCHIVE, CASE, LEDGER, NOTICES, QUEUE, TRACKER
 
 ONCE_EACH: Final = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
@@ -35,10 +35,6 @@ def bench(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
 
 def nothing(_request: TargetRequest) -> None:
     """Let it pass."""
-
-
-def killed(_request: TargetRequest) -> None:
-    raise Killed
 
 
 def no_request_after_the_lease_was_lost(bench: ClosureBench) -> None:

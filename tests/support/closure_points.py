@@ -20,6 +20,11 @@ class Killed(BaseException):
     """Stands for the end of the process at this very place: nothing catches it."""
 
 
+def killed(_request: TargetRequest) -> None:
+    """Die with a request on the way."""
+    raise Killed
+
+
 @dataclass
 class Points:
     """What was passed, and what happens at which points: the first is number 1."""

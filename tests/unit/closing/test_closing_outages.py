@@ -4,7 +4,6 @@ import contextlib
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from dagster_project.store.closure_tables import closure_breakers
@@ -20,20 +19,6 @@ from tests.support.closure_targets import (
 )
 
 ONCE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 1)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def bench(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> ClosureBench:
-    """A deployment with one final case, once on each database."""
-    if request.param == "sqlite":
-        return make_closure_bench(tmp_path, template=sqlite_template)
-    return make_closure_bench(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
-
-
-@pytest.fixture
-def quick(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
-    """The same on SQLite, for what does not depend on the database."""
-    return make_closure_bench(tmp_path, template=sqlite_template)
 
 
 def test_a_target_that_is_down_is_left_alone_after_some_failures_and_does_not_keep_others(quick: ClosureBench) -> None:

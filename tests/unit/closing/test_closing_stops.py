@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from random import SystemRandom
 
 import msgspec
@@ -19,7 +18,7 @@ from dagster_project.closure.targets import OutcomeUnknown, TargetRequest
 from dagster_project.closure.verification import standing_of, verify_event, verify_plan
 from dagster_project.errors import UnsafeOrRejected
 from dagster_project.store import closures
-from tests.support.closure_bench import ClosureBench, make_closure_bench
+from tests.support.closure_bench import ClosureBench
 from tests.support.closure_targets import (
     ARCHIVE,
     CASE,
@@ -43,20 +42,6 @@ NOTHING = {
 }
 OTHER = ArchiveReference("archive/packets/999", "sha256:" + "c" * 64)
 CANARY = "the customer was promised a credit of 500"
-
-
-@pytest.fixture
-def quick(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
-    """A deployment on SQLite with one final case."""
-    return make_closure_bench(tmp_path, template=sqlite_template)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def bench(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> ClosureBench:
-    """A deployment with one final case, once on each database."""
-    if request.param == "sqlite":
-        return make_closure_bench(tmp_path, template=sqlite_template)
-    return make_closure_bench(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
 
 
 def _archive_replaced(support: SupportSystems) -> None:

@@ -1,41 +1,18 @@
 """Operators retry, skip, resolve and revert by signed commands, and a revert restores only what was written."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from dagster_project.application.closing_commands import ClosureAct, draft_command, give, take_command
 from dagster_project.closure.commands import sign_command
-from dagster_project.closure.targets import TargetRequest
-from tests.support.closure_bench import ClosureBench, make_closure_bench
+from tests.support.closure_bench import ClosureBench
+from tests.support.closure_points import Killed, killed
 from tests.support.closure_targets import ARCHIVE, CASE, LEDGER, NOTICES, QUEUE, TRACKER, event
 from tests.support.trusted_people import code_of, key
 
 THREAD = f"{CASE}~EP-1~3"
 TWICE_EACH = dict.fromkeys((ARCHIVE, TRACKER, LEDGER, QUEUE, NOTICES), 2)
-
-
-@pytest.fixture
-def quick(tmp_path: Path, sqlite_template: Path) -> ClosureBench:
-    """A deployment on SQLite with one final case."""
-    return make_closure_bench(tmp_path, template=sqlite_template)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def bench(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> ClosureBench:
-    """A deployment with one final case, once on each database."""
-    if request.param == "sqlite":
-        return make_closure_bench(tmp_path, template=sqlite_template)
-    return make_closure_bench(tmp_path, database_url=request.getfixturevalue("postgresql_url"))
-
-
-class Killed(BaseException):
-    """Stands for the end of the process at this very place."""
-
-
-def killed(_request: TargetRequest) -> None:
-    raise Killed
 
 
 def completed(bench: ClosureBench) -> int:
