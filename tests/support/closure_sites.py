@@ -151,6 +151,7 @@ class Site(Closures):
         """Complete a case, have an operator revert it, and return the case."""
         self.announced(case)
         self.work()
+        assert self.plan(case).state == "complete", "there is nothing yet that could be taken back"
         self.revert(case)
         return case
 
