@@ -26,7 +26,7 @@ STRICTER: Final = ("service-health#/since", "bridge-timeline#/at", "workaround#/
 _SHARE_OF_STORY: Final = 0.15
 _SHARE_OF_LABELS: Final = 0.3
 _SHARE_OF_ENDS: Final = 0.5
-_SHARE_OF_REVIEWS: Final = 0.2
+_SHARE_OF_REVIEWS: Final = 0.26
 _REVIEWS: Final = (
     ReviewInputs(on_hold={"/severity_code": UNDECIDED}),
     ReviewInputs(gone=("/severity_code",)),
@@ -121,7 +121,7 @@ def make_base(seed: str, random: Random) -> Base:
 
 def _tables(chance: float) -> ProfileTables:
     """Return the shipped profile, or now and then one that keeps back more."""
-    stricter = {0.12: Action.HOLD, 0.18: Action.ANNEX, 0.22: Action.IGNORE}
+    stricter = {0.16: Action.HOLD, 0.22: Action.ANNEX, 0.26: Action.IGNORE}
     return next((_stricter(action) for share, action in stricter.items() if chance < share), shipped_tables())
 
 

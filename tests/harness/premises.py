@@ -58,17 +58,23 @@ class NarrowPremises(Premises):
 
     def hides(self, record: Record, pointer: str, value: object = None) -> bool:
         """Tell whether the value of a field that the profile renders is kept back from this bridge."""
+        return self.reason_to_hide(record, pointer, value) is not None
+
+    def reason_to_hide(self, record: Record, pointer: str, value: object = None) -> str | None:
+        """Return why the value of a field that the profile renders is kept back from this bridge, if it is."""
         if record.type in GOVERNING:
-            return record.type == "entitlement" and bool(self.rivals)
+            return "rivals" if record.type == "entitlement" and self.rivals else None
         if pointer not in VALUES.get(record.type, ()):
-            return self.is_absent(record)
-        return (
-            self.nothing_permitted
-            or self.is_absent(record)
-            or self._is_in_doubt(record, pointer)
-            or self._is_not_permitted(record, pointer)
-            or self._is_kept_back(record, pointer, value)
-        )
+            return "absent" if self.is_absent(record) else None
+        reasons = {
+            "absent": self.is_absent(record),
+            "rivals": bool(self.rivals),
+            "nothing permitted": self.nothing_permitted,
+            "in doubt": self._is_in_doubt(record, pointer),
+            "not permitted": self._is_not_permitted(record, pointer),
+            "kept back": self._is_kept_back(record, pointer, value),
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     def is_absent(self, record: Record) -> bool:
         """Tell whether nothing of a record shows here, not even that it is there."""

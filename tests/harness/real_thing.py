@@ -19,6 +19,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -65,22 +66,24 @@ PER_STAGE: Final = 25
 _TRIES: Final = 30
 _MINUTE: Final = timedelta(minutes=1)
 _SEEN_INSIDE: Final = ("severity", "bridge", "component")
+_SHOWN: Final = 40
 _REVIEWERS: Final = ("ines", "sam", "ada", "selma")
 # What two plays may differ in, outside of the published folder, and why. There nothing may differ.
 MAY_DIFFER: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
+    # Numbers first: the digits behind a point may look like a digest, or like the beginning of an id.
+    "durations in Dagster's data": (re.compile(r'"duration_ms": [0-9.e+-]+'), "DURATION"),
+    "Dagster reads the system's clock": (
+        re.compile(r"\b1[0-9]{9}\.[0-9]+\b|^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} [+]0000", re.MULTILINE),
+        "INSTANT",
+    ),
     "a run has a random id": (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "RUN"),
     "Dagster names a run by the beginning of its id": (re.compile(r"\b[0-9a-f]{8}\b"), "RUN"),
     "digests of the inside are keyed or stay inside; what they are of may differ": (
         re.compile(r"\b[0-9a-f]{12,64}\b"),
         "DIGEST",
     ),
-    "Dagster reads the system's clock": (
-        re.compile(r"\b1[0-9]{9}\.[0-9]+\b|^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} [+]0000", re.MULTILINE),
-        "INSTANT",
-    ),
     "Dagster gives a captured log a random key": (re.compile(r'"(log_key|file_key)": "[a-z]{8}"'), "KEY"),
     "durations": (re.compile(r"\b(?:[0-9]+(?:h|m))*[0-9.]+ ?(ms|s|milliseconds|seconds)\b"), "DURATION"),
-    "durations in Dagster's data": (re.compile(r'"duration_ms": [0-9.]+'), "DURATION"),
     "a process has a number": (re.compile(r'(pid:? |"pid": )[0-9]+|Process for run.*?pid: [0-9]+'), "PID"),
     "each play lies in a folder of its own": (re.compile(r"/[^\s\"']*channelsafe-play-[^/\s\"']*"), "FOLDER"),
     "Python names objects by where they lie": (re.compile(r"0x[0-9a-f]+"), "ADDRESS"),
@@ -113,6 +116,16 @@ class Came:
         return [
             name for one, two in pairs for name in sorted(one.keys() | two.keys()) if one.get(name) != two.get(name)
         ]
+
+    def first_difference(self, other: "Came") -> str:
+        """Return where what was said first differs, of either side a little; nothing where files alone differ."""
+        for name in sorted(self.said.keys() & other.said.keys()):
+            for one, two in zip_longest(self.said[name].splitlines(), other.said[name].splitlines(), fillvalue=""):
+                if one != two:
+                    equal = next((n for n, pair in enumerate(zip(one, two, strict=False)) if pair[0] != pair[1]), 0)
+                    begins = max(0, equal - _SHOWN)
+                    return f"{one[begins : begins + 2 * _SHOWN]!r} and {two[begins : begins + 2 * _SHOWN]!r}"
+        return "files alone"
 
 
 @dataclass(frozen=True)
@@ -348,7 +361,7 @@ def _compare(there: Stage, mutant: History, proposal: Proposal, figures: Figures
     figures.published += len(came.published)
     differing = there.came.differences(came)
     if differing:
-        found = f"{proposal[0]} changes {', '.join(differing[:4])}"
+        found = f"{proposal[0]} changes {', '.join(differing[:4])} ({there.came.first_difference(came)})"
         figures.interferences.append(f"{found} in {there.scenario.seed}, through the real thing")
 
 

@@ -4,7 +4,7 @@ A pair is kept where what the bridge may notice agrees (`premises`), else discar
 leaves must be equal. A mutation counts once it was kept for at least one bridge.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
 from typing import Final
@@ -13,7 +13,7 @@ from dagster_project.packaging import annexes
 from dagster_project.packaging.context import ProfileTables
 from dagster_project.sources.record import Classification, Record
 from dagster_project.sources.source_fields import field_classification
-from tests.harness.bases import Base
+from tests.harness.bases import STRICTER, Base
 from tests.harness.figures import Figures
 from tests.harness.outgoing import packaged
 from tests.harness.premises import VALUES
@@ -35,9 +35,10 @@ from tests.support.mutations import (
 # A mutant, what it is counted as, and the bridges that must not notice it.
 Proposal = tuple[str, History, tuple[str, ...]]
 _TRIES: Final = 40
-_SHARE_OF_CONCERNING: Final = 0.7
-# Many guards are about the one field that holds a text, which is seldom kept back.
-_WEIGHT_OF_TEXT: Final = 4
+# What concerns others is kept back in most histories; what is kept back for what it says, in few.
+_WEIGHTS_OF_REASONS: Final[Mapping[str, int]] = {"absent": 1, "kept back": 8, "rivals": 8}
+_WEIGHT_OF_STRICTER: Final = 5
+_SHARE_OF_READY: Final = 0.5
 _WORDS: Final[Mapping[str, tuple[object, ...]]] = {
     "incident#/severity": ("SEV1", "SEV2", "SEV3", "SEV4", "odd"),
     "incident#/state": (*INCIDENT_STATES, "odd"),
@@ -115,7 +116,9 @@ def _fields(tables: ProfileTables) -> tuple[str, ...]:
 def _one_field(base: Base, random: Random) -> Proposal | None:
     """Exchange one restricted value; what a clearance releases at present is not restricted."""
     held = {one.type for one in base.history.snapshot.heads}
-    source_field = random.choice([one for one in _fields(base.tables) if one.partition("#")[0] in held])
+    fields = [one for one in _fields(base.tables) if one.partition("#")[0] in held]
+    # What a stricter profile alone keeps back is of a few fields, in few bases.
+    source_field = random.choices(fields, [_WEIGHT_OF_STRICTER if one in STRICTER else 1 for one in fields])[0]
     if is_released(base.history, base.profile, source_field):
         return None
     mutant = mutate_field(base.history, source_field, random)
@@ -132,7 +135,9 @@ def _several(base: Base, random: Random) -> Proposal | None:
 def _record(base: Base, random: Random) -> Proposal | None:
     """Add, remove or retime a record of the inside."""
     known = RECORD_MUTATIONS | ENTRY_MUTATIONS
-    name = random.choice(sorted(known))
+    # What of these could show at all, shows seldom: what another bridge was told, and that there is one entry more.
+    weights = {"customer-status added": 4, "dependency added": 4, **dict.fromkeys(ENTRY_MUTATIONS, 2)}
+    name = random.choices(sorted(known), [weights.get(one, 1) for one in sorted(known)])[0]
     mutant = known[name](base.history, random)
     return None if mutant is None else (name, mutant, base.bridges)
 
@@ -146,22 +151,31 @@ def _inside(base: Base, random: Random) -> Proposal | None:
 
 def _hidden(base: Base, random: Random) -> Proposal | None:
     """Exchange a value that a bridge must not be shown at present, though the profile renders its field."""
-    bridge = random.choice(base.bridges)
-    hidden = hidden_values(base, bridge)
-    if not hidden:
+    by_reason: dict[str, list[tuple[str, Record, str]]] = {}
+    for bridge in base.bridges:
+        for record, pointer in hidden_values(base, bridge):
+            reason = base.premises[bridge].reason_to_hide(record, pointer, record.data[pointer[1:]])
+            by_reason.setdefault(str(reason), []).append((bridge, record, pointer))
+    if not by_reason:
         return None
-    # What is kept back for a reason of its own is rare beside what does not concern the bridge at all.
-    concerning = [one for one in hidden if not base.premises[bridge].is_absent(one[0])]
-    among = concerning if concerning and random.random() < _SHARE_OF_CONCERNING else hidden
-    kinds = sorted({(record.type, pointer) for record, pointer in among})
-    kind = random.choices(kinds, [_WEIGHT_OF_TEXT if one == ("workaround", "/reference") else 1 for one in kinds])[0]
-    record, pointer = random.choice([one for one in among if (one[0].type, one[1]) == kind])
+    reasons = sorted(by_reason)
+    reason = random.choices(reasons, [_WEIGHTS_OF_REASONS.get(one, 2) for one in reasons])[0]
+    bridge, record, pointer = _one_kept_back(by_reason[reason], random)
     source_field = f"{record.type}#{pointer}"
     words = _WORDS.get(source_field) or (f"x-{record.data[pointer[1:]]}", f"{record.data[pointer[1:]]}.7")
     mutant = changed(record, pointer, random.choice(words))
     if mutant.data == record.data or not is_valid(mutant):
         return None
     return (f"{source_field} kept back", base.history.replacing((record, mutant)), (bridge,))
+
+
+def _one_kept_back(among: Sequence[tuple[str, Record, str]], random: Random) -> tuple[str, Record, str]:
+    """Choose a kind of value and one of that kind; a text most often where its article is ready to be shown."""
+    articles = [one for one in among if one[2] == "/reference" and one[1].data["readiness"] == "ready"]
+    if articles and random.random() < _SHARE_OF_READY:
+        return random.choice(articles)
+    kind = random.choice(sorted({(record.type, pointer) for _, record, pointer in among}))
+    return random.choice([one for one in among if (one[1].type, one[2]) == kind])
 
 
 def hidden_values(base: Base, bridge: str) -> list[tuple[Record, str]]:
@@ -189,11 +203,11 @@ def _account(base: Base, random: Random) -> Proposal | None:
 
 _DECIDING: Final = frozenset({"dependency#/vendors", "dependency#/component", "customer-status#/incident_status"})
 _SHARES: Final[Mapping[Callable[[Base, Random], Proposal | None], int]] = {
-    _one_field: 32,
-    _several: 10,
-    _record: 20,
-    _inside: 8,
-    _hidden: 25,
+    _one_field: 18,
+    _several: 8,
+    _record: 26,
+    _inside: 11,
+    _hidden: 32,
     _account: 5,
 }
 # Those of values alone, where nothing is added or taken away.

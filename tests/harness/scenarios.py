@@ -120,22 +120,22 @@ class _Maker:
         return Scenario(self._seed, self._incident, tuple(deliveries))
 
     def _first(self) -> Iterator[dict[str, Any]]:
-        for bridge in ("harbourline", "tidewater", *(["quayside"] if self._chance(0.4) else [])):
+        for bridge in ("harbourline", "tidewater", *(["quayside"] if self._chance(0.5) else [])):
             yield from self._account(bridge)
         yield self._version(self._new("incident", self._incident), self._of_incident())
         places = [(component, region) for component in COMPONENTS for region in REGIONS]
         for component, region in self._random.sample(places, k=self._random.randint(1, 6)):
             told = self._health(component, region)
             yield self._version(told, self._of_health(component, region))
-        for _ in range(self._random.randint(0, 2)):
+        for _ in range(self._random.choice((0, 0, 1, 2, 2))):
             told = self._new("dependency", f"DEP-{self._random.randint(100, 299)}")
             yield self._version(told, self._of_dependency())
-        for kind, make, most in (
-            ("workaround", self._of_workaround, 2),
-            ("bridge-timeline", self._of_step, 4),
-            ("customer-status", self._of_told, 2),
+        for kind, make, counts in (
+            ("workaround", self._of_workaround, (0, 1, 2, 2, 3)),
+            ("bridge-timeline", self._of_step, range(5)),
+            ("customer-status", self._of_told, range(3)),
         ):
-            for _ in range(self._random.randint(0, most)):
+            for _ in range(self._random.choice(counts)):
                 yield self._version(self._new(kind, f"{kind[:2].upper()}-{self._random.randint(1, 99999)}"), make())
 
     def _later(self) -> Iterator[dict[str, Any]]:
@@ -196,7 +196,7 @@ class _Maker:
         account = ACCOUNTS[bridge]
         which = [self._incident, "INC-1"] if self._chance(0.9) else ["INC-1"]
         opened = {bridge: {"incidents": ["*"] if self._chance(0.7) else which}}
-        if bridge == "quayside" and self._chance(0.35):
+        if bridge == "quayside" and self._chance(0.5):
             opened |= {self._random.choice(OURS): {"incidents": ["*"]}}
         contract: dict[str, Any] = {
             "account": account,
@@ -289,7 +289,7 @@ class _Maker:
     def _of_workaround(self) -> dict[str, Any]:
         components = (*COMPONENTS, "billing-core") if self._chance(0.05) else COMPONENTS
         data: dict[str, Any] = {
-            "readiness": self._word(("none", "drafting", "in_test", "ready", "ready", "ready", "withdrawn")),
+            "readiness": self._word(("none", "drafting", "in_test", *["ready"] * 4, "withdrawn")),
             "verified": self._chance(0.8),
             "applies_to": sorted(self._random.sample(components, k=self._random.randint(1, 3))),
         }
@@ -339,8 +339,8 @@ class _Maker:
         if self._chance(0.1):
             return f"db-{number}.use1.internal"
         known = [one.event["data"] for one in self._known]
-        inside = [name for one in known for name in one.get("vendors", ())]
-        if inside and self._chance(0.5):
+        inside = [name for one in known for name in one.get("vendors", ()) if name != CLEARABLE]
+        if inside and self._chance(0.75):
             return str(self._random.choice(inside)).replace(" ", "-")
         return f"{self._random.choice(('KB-', 'KB-', 'KB-', 'Tidewater-'))}{number}"
 

@@ -98,7 +98,7 @@ def _lapsed_contract(base: Base, bridge: str, random: Random) -> Undecidable | N
 
 
 def _required_class(base: Base, bridge: str, random: Random) -> Undecidable | None:
-    """Require a class that no record can feed."""
+    """Require a class, and take away every record that could feed it."""
     contract = base.premises[bridge].contract
     empty = {
         "workaround_readiness": ("/workarounds", "workaround"),
@@ -106,9 +106,8 @@ def _required_class(base: Base, bridge: str, random: Random) -> Undecidable | No
     }
     name = random.choice(sorted(empty))
     pointer, kind = empty[name]
-    if heads(base.history, kind):
-        return None
-    mutant = base.history.replacing((contract, changed(contract, "/required_fields", [name])))
+    left = base.history.without(*(one for one in base.history.records if one.type == kind))
+    mutant = left.replacing((contract, changed(contract, "/required_fields", [name])))
     return Undecidable("a required class without records", mutant, bridge, pointer)
 
 
