@@ -211,13 +211,14 @@ def label(labels: Mapping[str, str], code: object, *, where: str) -> str:
         where: The pointer of the field, for the error.
 
     Raises:
-        UnsafeOrRejected: no words for this code. The error names the field, never the value.
+        UnsafeOrRejected: no words for this code. The error names the part of the page, never a value, and no key in
+            that part: where the content is not what its schema allows, a key may be anything.
     """
     if not isinstance(code, str) or code not in labels:
         raise UnsafeOrRejected(
             "word_without_label",
-            what="the views have no words for the code in this field",
-            where=where,
+            what="the views have no words for a code in this part of the page",
+            where="/".join(where.split("/")[:2]),
             what_to_do="Use a code of the package vocabulary, or give the new code its words in `view_wording`.",
         )
     return labels[code]

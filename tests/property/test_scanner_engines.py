@@ -61,6 +61,12 @@ def test_both_engines_make_the_same_matches(text: str) -> None:
     assert matches(fast(), text) == matches(PURE, text)
 
 
+@pytest.mark.parametrize("letters", [1, 40, 41, 200, 299])
+def test_both_engines_find_a_secret_after_however_many_letters(letters: int) -> None:
+    text = f"the password {'aB' * letters}"[: 13 + letters] + "7dfZ9TPt4LLK8jAy"
+    assert matches(fast(), text) == matches(PURE, text) != []
+
+
 @settings(max_examples=1000 if FULL else 60, deadline=None)
 @given(TEXTS)
 def test_both_engines_find_the_same(text: str) -> None:

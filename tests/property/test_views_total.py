@@ -135,6 +135,14 @@ def test_whatever_the_contract_allows_has_every_view_with_every_value_in_it(cont
         assert missing == [], kind
 
 
+def test_a_key_that_no_page_has_is_refused_without_being_quoted() -> None:
+    content = example_content()
+    content["not_affected"] = {VENDOR: VENDOR}
+    error = refusal_of(content)
+    assert error is not None
+    assert VENDOR not in f"{error}{error.__cause__}"
+
+
 @EXAMPLES
 @given(st.data())
 def test_content_that_was_changed_at_any_place_has_views_or_is_refused_by_an_error_that_quotes_nothing(
