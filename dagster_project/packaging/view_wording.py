@@ -5,6 +5,7 @@ They promise nothing, estimate nothing, blame nobody and guess no cause (inciden
 says what kind of detail is kept back and who decides, never why. How a page is laid out is `view_page` and `views`.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -196,6 +197,7 @@ ICONS: Final[Mapping[str, str]] = MappingProxyType(
         "on_hold": "pause",
     }
 )
+_KEY: Final = re.compile(r"[a-z0-9_-]{0,64}")
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -211,14 +213,14 @@ def label(labels: Mapping[str, str], code: object, *, where: str) -> str:
         where: The pointer of the field, for the error.
 
     Raises:
-        UnsafeOrRejected: no words for this code. The error names the part of the page, never a value, and no key in
-            that part: where the content is not what its schema allows, a key may be anything.
+        UnsafeOrRejected: no words for this code. The error names the field, never the value, and of the field no key
+            that has not the form of a page's keys: where content breaks its schema, a key may be anything.
     """
     if not isinstance(code, str) or code not in labels:
         raise UnsafeOrRejected(
             "word_without_label",
-            what="the views have no words for a code in this part of the page",
-            where="/".join(where.split("/")[:2]),
+            what="the views have no words for the code in this field",
+            where="/".join(one if _KEY.fullmatch(one) else "*" for one in where.split("/")),
             what_to_do="Use a code of the package vocabulary, or give the new code its words in `view_wording`.",
         )
     return labels[code]
