@@ -156,15 +156,11 @@ def last_to_wake(plan: Plan, steps: Iterable[Step]) -> Step | None:
         plan: The plan.
         steps: Those of one direction.
     """
-    rest: list[Step] = []
-    last: Step | None = None
-    for one in steps:
-        if plan.definition(one.name).is_last:
-            last = one
-        else:
-            rest.append(one)
-    waits = last is not None and last.state == StepState.PENDING and last.next_at is None
-    return last if waits and all(one.state in FINISHED for one in rest) else None
+    found = list(steps)
+    last = next((one for one in found if plan.definition(one.name).is_last), None)
+    if last is None or last.state != StepState.PENDING or last.next_at is not None:
+        return None
+    return last if _rest_is_finished(last, found) else None
 
 
 def is_finished(steps: Iterable[StepRecord], direction: Direction) -> bool:
