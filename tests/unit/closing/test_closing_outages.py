@@ -6,6 +6,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from dagster_project.closure.targets import TargetRequest
+from dagster_project.store import closure_leases
 from dagster_project.store.closure_tables import closure_breakers
 from tests.support.closure_bench import ClosureBench, make_closure_bench
 from tests.support.closure_targets import (
@@ -81,6 +83,19 @@ def test_an_authority_that_goes_down_in_mid_plan_stops_nothing_for_good(quick: C
     quick.support.authority_is_down = False
     quick.work_on(3)
     assert quick.support.effects == ONCE_EACH
+
+
+def test_an_authority_that_answered_before_it_went_down_is_left_alone_all_the_same(quick: ClosureBench) -> None:
+    def authority_goes_down(_request: TargetRequest) -> None:
+        quick.support.authority_is_down = True
+
+    quick.support.targets[ARCHIVE].after = authority_goes_down
+    quick.admit()
+    quick.work()
+    with quick.workspace.store.read() as transaction:
+        failures = transaction.connection.execute(sa.select(closure_breakers.c.system, closure_breakers.c.failures))
+        assert {row.system: row.failures for row in failures} == {"authority": 3}
+        assert closure_leases.left_alone(transaction, quick.workspace.clock.now()).keys() == {"authority"}
 
 
 def test_an_event_that_waits_long_for_the_authority_becomes_a_follow_up_that_ends_by_itself(
