@@ -14,7 +14,7 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 from unittest.mock import patch
 
 import dagster as dg
@@ -142,6 +142,14 @@ class Stage:
     def base(self) -> Base:
         """The plain last delivery as a base of mutations."""
         return Base(self.scenario.seed, self.plain, shipped_tables())
+
+    @cached_property
+    def agreements(self) -> Mapping[str, dict[str, Any]]:
+        """What each bridge of the incident may notice, those included of which the mutations know nothing."""
+        return self.agreements_of(self.plain, self.plain.contexts(self.base.tables))
+
+    def agreements_of(self, history: History, bridges: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return {one: self.base.premises_of(history, one).agreement() for one in bridges}
 
     @cached_property
     def came(self) -> Came:
@@ -349,8 +357,8 @@ def _says_as_much(new: Record, old: Record | None) -> bool:
 
 def _must_not_show(there: Stage, mutant: History, bridges: tuple[str, ...]) -> bool:
     """Tell whether no bridge may notice: a refresh is of an incident, so what one is told moves what is said of all."""
-    premises = {one: there.base.premises_of(mutant, one).agreement() for one in there.base.bridges}
-    return {*bridges} == {*there.base.bridges} and premises == there.base.agreements
+    agreements = there.agreements_of(mutant, there.agreements)
+    return {*bridges} == {*there.base.bridges} and agreements == there.agreements
 
 
 def _compare(there: Stage, mutant: History, proposal: Proposal, figures: Figures) -> None:
